@@ -1,0 +1,50 @@
+"""The plain middle: what a mesh is, with every default resolved.
+
+`contract` makes a `Topology`; `targets` read it. Frozen values of the standard library only: nothing here knows gRPC,
+protobuf or Envoy, and nothing here imports another part of Protomesh.
+"""
+
+from protomesh.model.address import Address, TcpAddress, UnixAddress, parse_address
+from protomesh.model.contract import (
+    DEFAULT_MAX_REQUEST_BYTES,
+    DeclaredError,
+    DeclaredEvent,
+    Method,
+    RestBinding,
+    RpcService,
+)
+from protomesh.model.gateway import Cors, Gateway, PrefixRoute
+from protomesh.model.layout import Layout
+from protomesh.model.origin import Origin
+from protomesh.model.policy import Audience, RateLimit, RetryPolicy, Safety
+from protomesh.model.service import Call, Command, Endpoint, External, PythonApp, Service
+from protomesh.model.topology import Topology
+
+__all__ = [
+    "DEFAULT_MAX_REQUEST_BYTES",
+    "Address",
+    "Audience",
+    "Call",
+    "Command",
+    "Cors",
+    "DeclaredError",
+    "DeclaredEvent",
+    "Endpoint",
+    "External",
+    "Gateway",
+    "Layout",
+    "Method",
+    "Origin",
+    "PrefixRoute",
+    "PythonApp",
+    "RateLimit",
+    "RestBinding",
+    "RetryPolicy",
+    "RpcService",
+    "Safety",
+    "Service",
+    "TcpAddress",
+    "Topology",
+    "UnixAddress",
+    "parse_address",
+]

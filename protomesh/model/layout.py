@@ -1,0 +1,70 @@
+"""Where one run of a mesh keeps its sockets and files."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+__all__ = ["Layout"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Every socket and file that the parts of one running mesh name to each other.
+
+    `run` is short, private to the user (0700) and gone after `down`: unix socket paths have at most 103 bytes on
+    macOS. `state` is the project's `.protomesh`: logs and data survive there.
+    """
+
+    run: PurePosixPath
+    state: PurePosixPath
+
+    @property
+    def control_socket(self) -> str:
+        """ADS for Envoy, and nothing else."""
+        return str(self.run / "xds.sock")
+
+    @property
+    def admin_socket(self) -> str:
+        """protomesh.admin.v1, for the command."""
+        return str(self.run / "admin.sock")
+
+    @property
+    def edge_api_socket(self) -> str:
+        """Reflection and health as the edge shows them: what is exposed."""
+        return str(self.run / "edge-api.sock")
+
+    @property
+    def operator_api_socket(self) -> str:
+        """Reflection and health as the operator sees them: everything."""
+        return str(self.run / "operator-api.sock")
+
+    @property
+    def operator_socket(self) -> str:
+        """Envoy's listener for the operator: every method, INTERNAL ones included. Mode 0600."""
+        return str(self.run / "operator.sock")
+
+    @property
+    def envoy_admin_socket(self) -> str:
+        """Envoy's own administration interface. Mode 0600."""
+        return str(self.run / "envoy.sock")
+
+    def egress_socket(self, service: str) -> str:
+        """Envoy's listener for the calls that one service makes. Mode 0600."""
+        return str(self.run / f"out-{service}.sock")
+
+    def worker_socket(self, service: str, generation: int, index: int) -> str:
+        """A worker's own socket; a path is never used twice in one run."""
+        return str(self.run / f"{service}-{generation}-{index}.sock")
+
+    @property
+    def state_file(self) -> str:
+        """PIDs and start times, so that another supervisor or `down` can find the processes."""
+        return str(self.run / "state.json")
+
+    @property
+    def logs(self) -> PurePosixPath:
+        """One file per service, `mesh.log` of control plane and supervisor, `envoy.log`, `access.log`."""
+        return self.state / "logs"
+
+    def data(self, service: str) -> PurePosixPath:
+        """The directory that one service keeps its own data in."""
+        return self.state / "data" / service

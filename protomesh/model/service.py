@@ -1,0 +1,77 @@
+"""The services that make up a mesh: what each one runs, serves and calls."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from protomesh.model.address import Address
+from protomesh.model.contract import Method, RpcService
+from protomesh.model.origin import Origin
+
+__all__ = ["Call", "Command", "Endpoint", "External", "PythonApp", "Service"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonApp:
+    """A Python composition root, run by `python -m protomesh.runtime`."""
+
+    target: str  # services.catalog.app:app
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A program in any language that keeps docs/reference/service-protocol.md."""
+
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class External:
+    """Something that already runs somewhere and is not ours to start."""
+
+    address: Address
+    http1: bool = False  # it speaks HTTP/1.1 and not gRPC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A service that another one may call: all its methods, or the named ones."""
+
+    service: str
+    methods: tuple[str, ...] = ()  # full names; empty for all
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service of the mesh: one process kind, one owner of data, one or more RPC services.
+
+    Its name is the Envoy cluster, the log's file and the caller's identity.
+    """
+
+    name: str
+    runs: PythonApp | Command | External
+    serves: tuple[RpcService, ...]
+    workers: int = 1
+    calls: tuple[Call, ...] = ()
+    subscribes: tuple[str, ...] = ()  # full names of events
+    env: Mapping[str, str] = field(default_factory=dict)
+    env_file: str | None = None  # relative to the project directory
+    origin: Origin
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """Every method it serves, in the contract's order."""
+        return tuple(method for rpc_service in self.serves for method in rpc_service.methods)
+
+    @property
+    def supervised(self) -> bool:
+        """Whether the mesh starts it."""
+        return not isinstance(self.runs, External)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One place where a service answers now."""
+
+    address: Address
+    weight: int = 1

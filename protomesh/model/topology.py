@@ -1,0 +1,58 @@
+"""The whole mesh, resolved: the one thing that every target renders."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from protomesh.model.contract import DeclaredError, DeclaredEvent, Method, RpcService
+from protomesh.model.gateway import Gateway
+from protomesh.model.origin import Origin
+from protomesh.model.service import Service
+
+__all__ = ["Topology"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """A validated mesh. Whoever holds one need not check it again.
+
+    `descriptors` is a serialized google.protobuf.FileDescriptorSet of every contract with its imports, each file
+    after those it imports, comments included.
+    """
+
+    name: str
+    environment: str = "base"  # "base", or ENV of mesh.<ENV>.yaml
+    services: Mapping[str, Service]  # by name, sorted
+    gateways: tuple[Gateway, ...]
+    errors: Mapping[str, DeclaredError] = field(default_factory=dict)  # by full name, sorted
+    events: Mapping[str, DeclaredEvent] = field(default_factory=dict)  # by full name, sorted
+    envoy_path: str | None = None  # envoy.path of mesh.yaml
+    descriptors: bytes
+    origin: Origin  # of mesh.yaml
+
+    def methods(self) -> Iterator[tuple[Service, Method]]:
+        """Yields every method with the service that serves it, sorted by service, then in the contract's order."""
+        for service in self.services.values():
+            for method in service.methods:
+                yield service, method
+
+    def exposed(self) -> Iterator[tuple[Service, Method]]:
+        """Yields the methods that exist at the edge, in the order of `methods`."""
+        return ((service, method) for service, method in self.methods() if method.exposed)
+
+    def find(self, full_name: str) -> tuple[Service, Method] | None:
+        """The method of that full name (`package.Service/Method`) with the service that serves it."""
+        return next(((s, m) for s, m in self.methods() if m.full_name == full_name), None)
+
+    def rpc_services(self) -> Iterator[tuple[Service, RpcService]]:
+        """Yields every served RPC service with its owner."""
+        for service in self.services.values():
+            for rpc_service in service.serves:
+                yield service, rpc_service
+
+    def callable_from(self, caller: Service) -> Iterator[tuple[Service, Method]]:
+        """Yields the methods that `calls` of mesh.yaml lets a service reach, sorted by callee."""
+        for call in sorted(caller.calls, key=lambda call: call.service):
+            callee = self.services[call.service]
+            for method in callee.methods:
+                if not call.methods or method.full_name in call.methods:
+                    yield callee, method
