@@ -1,0 +1,37 @@
+"""Durations as contracts and mesh.yaml write them: "500ms", "2s", "1m"."""
+
+import re
+from datetime import timedelta
+
+__all__ = ["format_duration", "parse_duration"]
+
+_UNITS = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+}
+_WRITTEN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)")
+
+
+def parse_duration(text: str) -> timedelta:
+    """Reads a positive number with its unit: ms, s, m or h. At least one millisecond.
+
+    Raises:
+        ValueError: `text` is none of these; the message says why.
+    """
+    written = _WRITTEN.fullmatch(text)
+    if not written:
+        raise ValueError(f"{text!r} is not a duration")
+    duration = float(written[1]) * _UNITS[written[2]]
+    if duration < timedelta(milliseconds=1):
+        raise ValueError(f"{text!r} is shorter than a millisecond")
+    return duration
+
+
+def format_duration(duration: timedelta) -> str:
+    """Writes a duration as `parse_duration` reads it, in the largest unit without a fraction."""
+    for unit in ("h", "m", "s", "ms"):
+        if duration % _UNITS[unit] == timedelta(0):
+            return f"{duration // _UNITS[unit]}{unit}"
+    return f"{duration / _UNITS['ms']:g}ms"
