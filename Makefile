@@ -1,0 +1,76 @@
+# The verbs of this repository. What they do lives in scripts/ and in the command `protomesh`.
+# Written for GNU Make 3.81, which macOS has.
+#
+#   PYTHON=python3.12   the interpreter that makes the environment      (python3)
+#   VENV=/path          the environment                                 (.venv)
+#   PORT=9080           where the mesh listens                          (8080)
+#   BASE=v1.0           what `make check` compares the contracts with   (see scripts/breaking)
+
+VENV ?= .venv
+# What the command line or the environment sets, recipes see; this has a default besides.
+export VENV
+# A service that runs make itself must not be taken for a part of this one.
+unexport MAKEFLAGS MFLAGS
+
+.PHONY: help up down dev proto test check call status logs restart explain format extra lock clean
+.DEFAULT_GOAL := help
+
+help: ## list these verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+up: ## set up what is missing, start the mesh, return when every service answers
+	@scripts/setup up
+	@scripts/proto --stale
+	@"$(VENV)/bin/protomesh" up
+
+down: ## stop the mesh; data stays
+	@scripts/setup up
+	@"$(VENV)/bin/protomesh" down
+
+dev: ## run the mesh in this terminal, follow its logs, restart what you edit
+	@scripts/setup up
+	@scripts/proto --stale
+	@"$(VENV)/bin/protomesh" dev
+
+proto: ## generate everything in generated/ from the contracts
+	@scripts/setup up
+	@scripts/proto
+
+test: ## run every test
+	@scripts/setup dev
+	@scripts/proto --stale
+	@"$(VENV)/bin/python" -m pytest $(ARGS)
+
+check: ## the gate: format, lint, types, imports, contracts, generated is fresh, fast tests
+	@scripts/setup dev
+	@scripts/check
+
+call: ## call a method: make call METHOD=shop.catalog.v1.CatalogService/ListProducts JSON='{}'
+	@"$(VENV)/bin/protomesh" call '$(METHOD)' $(if $(JSON),'$(JSON)')
+
+status: ## show services, workers, endpoints and the state of Envoy's configuration
+	@"$(VENV)/bin/protomesh" status
+
+logs: ## follow the logs, of one service with SERVICE=
+	@"$(VENV)/bin/protomesh" logs --follow $(SERVICE)
+
+restart: ## replace the workers of SERVICE= without failing a call
+	@"$(VENV)/bin/protomesh" restart $(SERVICE)
+
+explain: ## show what METHOD= is allowed, which line says so, and the route that carries it
+	@"$(VENV)/bin/protomesh" explain '$(METHOD)'
+
+format: ## format Python and contracts
+	@scripts/setup dev
+	@"$(VENV)/bin/ruff" format --quiet .
+	@"$(VENV)/bin/ruff" check --quiet --fix-only .
+	@"$(VENV)/bin/buf" format --write protos
+
+extra: ## install optional tools: grpcurl, uv
+	@scripts/setup extra
+
+lock: extra ## resolve pyproject.toml into locks/ again
+	@scripts/lock
+
+clean: ## remove the environment and everything derived; data of the services stays
+	@scripts/clean
