@@ -1,0 +1,147 @@
+"""An Envoy that runs."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from protomesh.model import Layout
+from protomesh.proxy.errors import EnvoyFailed
+from protomesh.proxy.find import EnvoyBinary
+from protomesh.proxy.statistics import Statistics
+
+__all__ = ["EnvoyProcess"]
+
+_POLL = 0.02  # seconds between two looks at a starting Envoy
+_LOG_LINES = 15
+_LOG_PREFIX = re.compile(r"^\[(?P<time>[^]]*)\]\[\d+\]\[(?P<level>[^]]*)\]\[[^]]*\]\s*(\[[^]]*\]\s*)?")
+
+
+class EnvoyProcess:
+    """One Envoy process, from its start to its end.
+
+    Made by `start`. Its output goes to `envoy.log`, a file and never a pipe, so that it outlives whoever started it.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, layout: Layout, log_start: int) -> None:
+        self._process = process
+        self._log = Path(layout.logs) / "envoy.log"
+        self._log_start = log_start
+        self.statistics = Statistics(layout.envoy_admin_socket)
+
+    @classmethod
+    async def start(
+        cls, binary: EnvoyBinary, bootstrap: Mapping[str, Any], layout: Layout, concurrency: int = 2
+    ) -> Self:
+        """Starts Envoy and returns when its administration socket answers.
+
+        It is not LIVE then: that takes the first configuration, see `wait_live`. `concurrency` is the number of worker
+        threads. Its configuration is kept in the run directory's `envoy.json`, which only its owner can read.
+
+        Raises:
+            EnvoyFailed: it ended at once; the text holds the end of its log.
+        """
+        config = Path(layout.run) / "envoy.json"
+        _write_private(config, json.dumps(bootstrap, indent=1))
+        log = Path(layout.logs) / "envoy.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        # O_APPEND: a crash's stack goes to standard error and must not overwrite what Envoy itself appends.
+        handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            log_start = os.fstat(handle).st_size
+            process = await asyncio.create_subprocess_exec(
+                binary.path,
+                *("--config-path", str(config), "--use-dynamic-base-id", "--concurrency", str(concurrency)),
+                *("--log-path", str(log), "--log-level", "warning", "--drain-time-s", "5"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=handle,
+                stderr=handle,
+                start_new_session=True,  # a Ctrl-C at the terminal is for the supervisor, which stops things in order
+            )
+        except OSError as error:
+            raise EnvoyFailed(f"Envoy could not be started: {error}") from error
+        finally:
+            os.close(handle)
+        started = cls(process, layout, log_start)
+        try:
+            await started._wait_answering()
+        except BaseException:
+            await started.stop(grace=0)
+            raise
+        return started
+
+    @property
+    def pid(self) -> int:
+        """The process ID; Envoy's own, there is no wrapper between."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.returncode is None
+
+    async def wait(self) -> int:
+        """Waits until Envoy ends; returns its exit code, negative for a signal."""
+        return await self._process.wait()
+
+    async def wait_live(self, *, timeout: float = 20) -> None:  # noqa: ASYNC109 - its message says what was waited for
+        """Waits until Envoy has its first configuration and takes calls.
+
+        Raises:
+            EnvoyFailed: it ended, or it is not LIVE after `timeout` seconds.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                while not await self.statistics.ready():
+                    self._check_running()
+                    await asyncio.sleep(_POLL)
+        except TimeoutError:
+            raise EnvoyFailed(f"Envoy has no configuration after {timeout:g} s.{self._log_end()}") from None
+
+    async def stop(self, *, grace: float = 5) -> int:
+        """Ends Envoy: SIGTERM, and SIGKILL after `grace` seconds. Returns its exit code. May be called twice."""
+        if self.running:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate() if grace > 0 else self._process.kill()
+            try:
+                async with asyncio.timeout(max(grace, 1)):
+                    return await self._process.wait()
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+        return await self._process.wait()
+
+    async def _wait_answering(self) -> None:
+        while True:
+            with contextlib.suppress(OSError, TimeoutError):
+                await self.statistics.get("/server_info")
+                return
+            self._check_running()
+            await asyncio.sleep(_POLL)
+
+    def _check_running(self) -> None:
+        if not self.running:
+            raise EnvoyFailed(f"Envoy ended with exit code {self._process.returncode}.{self._log_end()}")
+
+    def _log_end(self) -> str:
+        """The last lines that this process wrote, each on a line of its own."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(self._log_start)
+                lines = file.read().decode(errors="replace").splitlines()
+        except OSError:
+            return ""
+        return "".join(f"\n  {_LOG_PREFIX.sub('', line)}" for line in lines[-_LOG_LINES:])
+
+
+def _write_private(path: Path, content: str) -> None:
+    """Replaces a file that only its owner may read, so that nobody ever sees half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib can't set the mode
+        file.write(content)
+    temporary.replace(path)
