@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import os
 from collections.abc import AsyncIterator
 from typing import Any
 
