@@ -1,0 +1,29 @@
+"""The node agent: processes of one mesh on one machine.
+
+In: the services of a topology and an `AdminServiceStub`. Out: workers that serve, and their endpoints reported to
+control. It knows neither Envoy nor xDS, and imports `model`, the admin stubs and nothing else of Protomesh.
+"""
+
+from protomesh.supervisor.agent import Agent, ServicesFailed, UnknownService
+from protomesh.supervisor.layout import RunDirectoryRefused, claim, layout_for, release
+from protomesh.supervisor.process import ExitStatus, Process
+from protomesh.supervisor.state import StateFile, end_leftovers
+from protomesh.supervisor.worker import WorkerFailed
+from protomesh.supervisor.workers import AlreadyAttached, Attachment
+
+__all__ = [
+    "Agent",
+    "AlreadyAttached",
+    "Attachment",
+    "ExitStatus",
+    "Process",
+    "RunDirectoryRefused",
+    "ServicesFailed",
+    "StateFile",
+    "UnknownService",
+    "WorkerFailed",
+    "claim",
+    "end_leftovers",
+    "layout_for",
+    "release",
+]

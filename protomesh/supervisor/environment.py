@@ -1,0 +1,60 @@
+"""The environment that a service's worker sees."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from protomesh.model import Layout, Service
+
+__all__ = ["EnvironmentOf", "InvalidEnvironmentFile", "read_env_file", "worker_environment"]
+
+
+class EnvironmentOf(Protocol):
+    """`protomesh.runtime.launch.environment`: what a service in any language is told. Passed in: that is a leaf."""
+
+    def __call__(self, service: str, listen: str, egress: str, data: str, *, log: str) -> dict[str, str]: ...  # noqa: D102
+
+
+class InvalidEnvironmentFile(Exception):  # noqa: N818 - it says what happened, as InvalidProject does
+    """An `env_file` of mesh.yaml can't be read; the text says where and why."""
+
+
+def worker_environment(
+    service: Service, listen: str, layout: Layout, root: Path, environment: EnvironmentOf, *, log: str = "json"
+) -> dict[str, str]:
+    """What a worker sees on top of our own environment.
+
+    The service's `env_file`, then its `env`, then what Protomesh itself says, which nothing overrides.
+
+    Raises:
+        InvalidEnvironmentFile: `env_file` is missing or malformed.
+    """
+    egress = f"unix:{layout.egress_socket(service.name)}"
+    told = environment(service.name, listen, egress, str(layout.data(service.name)), log=log)
+    named = read_env_file(root / service.env_file) if service.env_file else {}
+    return {**named, **service.env, **told}
+
+
+def read_env_file(path: Path) -> Mapping[str, str]:
+    """Reads lines of `NAME=value`. `#` starts a comment line; `export ` and a pair of quotes are taken off.
+
+    Raises:
+        InvalidEnvironmentFile: the file can't be read, or a line is no assignment.
+    """
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidEnvironmentFile(f"can't read {path}: {error}. Create it, or remove env_file.") from error
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip().removeprefix("export ")
+        if not stripped or stripped.startswith("#"):
+            continue
+        name, equals, value = stripped.partition("=")
+        name, value = name.strip(), value.strip()
+        if not equals or not name.isidentifier():
+            raise InvalidEnvironmentFile(f"{path}:{number}: {stripped!r} is not NAME=value.")
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        values[name] = value
+    return values

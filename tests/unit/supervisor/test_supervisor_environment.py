@@ -1,0 +1,35 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from protomesh.model import Layout
+from protomesh.supervisor.environment import InvalidEnvironmentFile, read_env_file, worker_environment
+from tests.unit.supervisor.programs import environment, service
+
+
+def test_what_mesh_yaml_says_wins_over_the_file(root: Path, layout: Layout) -> None:
+    """And what Protomesh tells a worker wins over both."""
+    (root / ".env").write_text("# secrets\nexport TOKEN='a b'\nLEVEL=debug\nPROTOMESH_LISTEN=nowhere\n\n")
+    catalog = replace(service("catalog", LEVEL="info"), env_file=".env")
+
+    env = worker_environment(catalog, "unix:/s", layout, root, environment)
+
+    assert env["TOKEN"] == "a b"
+    assert env["LEVEL"] == "info"
+    assert env["PROTOMESH_LISTEN"] == "unix:/s"
+    assert env["PROTOMESH_EGRESS"] == f"unix:{layout.egress_socket('catalog')}"
+
+
+def test_a_malformed_line_is_named(tmp_path: Path) -> None:
+    """The message says which line of which file."""
+    (tmp_path / ".env").write_text("A=1\nnot an assignment\n")
+
+    with pytest.raises(InvalidEnvironmentFile, match=r"\.env:2: 'not an assignment' is not NAME=value"):
+        read_env_file(tmp_path / ".env")
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    """It is a mistake of the user's, so it has no traceback."""
+    with pytest.raises(InvalidEnvironmentFile, match="Create it, or remove env_file"):
+        read_env_file(tmp_path / "none")
