@@ -1,0 +1,1 @@
+"""The services of {{name}}: one folder each, one process each."""
