@@ -1,0 +1,40 @@
+"""A service's own database: transactions that keep deadlines, repeats that get the first answer, pages, etags, changes.
+
+What goes in: a URL, and messages of the service's contract. What comes out: SQLAlchemy sessions and standard
+statuses. It needs the extra `protomesh[store]` and may import `protomesh.runtime`; it knows no mesh and no service.
+Migrations run elsewhere: see `protomesh.runtime.store.migrate`.
+"""
+
+from protomesh.runtime.store.changes import Changes, Feed, changes
+from protomesh.runtime.store.database import Database, Transaction
+from protomesh.runtime.store.errors import Contended, RequestIdReused
+from protomesh.runtime.store.etag import etag
+from protomesh.runtime.store.field_mask import masked
+from protomesh.runtime.store.idempotency import IdentifiedRequest, forget, remember, replayed
+from protomesh.runtime.store.migrate import MigrationFailed, migrated
+from protomesh.runtime.store.paging import Page, PagedRequest
+from protomesh.runtime.store.timestamps import UtcDateTime
+from protomesh.runtime.store.url import database_url, sqlite_url
+
+__all__ = [
+    "Changes",
+    "Contended",
+    "Database",
+    "Feed",
+    "IdentifiedRequest",
+    "MigrationFailed",
+    "Page",
+    "PagedRequest",
+    "RequestIdReused",
+    "Transaction",
+    "UtcDateTime",
+    "changes",
+    "database_url",
+    "etag",
+    "forget",
+    "masked",
+    "migrated",
+    "remember",
+    "replayed",
+    "sqlite_url",
+]

@@ -1,0 +1,153 @@
+"""A service's own database: short transactions that know how long the caller still waits."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import URL
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from protomesh.runtime.store.changes import Feed
+from protomesh.runtime.store.errors import Contended
+from protomesh.runtime.store.sqlite import engine, is_busy
+from protomesh.runtime.store.url import sqlite_file
+
+__all__ = ["Database", "Transaction"]
+
+# What a handler does its work in. Everything in it is kept, or nothing.
+Transaction = AsyncSession
+
+# Kept back of what the caller still waits, so that the answer is ABORTED, which says what happened, and not a
+# deadline that passed somewhere.
+_TO_ANSWER_SECONDS = 0.05
+
+
+def _no_deadline() -> float | None:
+    return None
+
+
+class Database:
+    """One database of one service, shared by all its workers.
+
+    `async with db.begin() as tx` writes, `async with db.read() as tx` reads; both see one moment of the database
+    and are meant to be short: never wait for a client or another service inside. Writers take turns, in this
+    process in the order in which they came. Who would have to wait longer than the caller does gets `Contended`
+    (ABORTED). A transaction ends with its block: kept if the block ends well, undone if it raises.
+
+    Args:
+        url: From `database_url` or `sqlite_url`.
+        remaining: Says how many seconds the call in progress has left; None if it has no deadline.
+        patience: How long to wait where there is no deadline.
+    """
+
+    def __init__(
+        self,
+        url: URL,
+        *,
+        remaining: Callable[[], float | None] = _no_deadline,
+        patience: timedelta = timedelta(seconds=5),
+    ) -> None:
+        self.url = url
+        self.feed = Feed(sqlite_file(url))
+        self._remaining = remaining
+        self._patience = patience.total_seconds()
+        self._writer = engine(url, "writer")
+        self._reader = engine(url, "reader")
+        self._turn = asyncio.Lock()  # first come, first served: SQLite's own waiting is a lottery
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncGenerator[Transaction]:
+        """Begins a transaction that may write.
+
+        Raises:
+            Contended: Others wrote for as long as the caller waits. Nothing has happened; trying again may help.
+        """
+        give_up = self._give_up()
+        try:
+            async with asyncio.timeout_at(give_up):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise Contended from None
+        try:
+            async with await self._open(self._writer, give_up) as tx:
+                yield tx
+                await tx.commit()
+        except OperationalError as error:
+            if is_busy(error):
+                raise Contended from error
+            raise
+        finally:
+            self._turn.release()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[Transaction]:
+        """Begins a transaction that only reads. A write in it fails, so that none can happen without its turn.
+
+        Raises:
+            Contended: Every connection was in use for as long as the caller waits.
+        """
+        try:
+            async with await self._open(self._reader, self._give_up()) as tx:
+                yield tx
+        except OperationalError as error:
+            if is_busy(error):
+                raise Contended from error
+            raise
+
+    async def close(self) -> None:
+        """Closes every connection. Whoever still iterates over `changes` gets an error."""
+        await self.feed.close()
+        await self._reader.dispose()
+        await self._writer.dispose()  # the last one out folds the write-ahead log into the file
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _give_up(self) -> float:
+        remaining = self._remaining()
+        wait = self._patience if remaining is None else max(0.0, remaining - _TO_ANSWER_SECONDS)
+        return asyncio.get_running_loop().time() + wait
+
+    async def _open(self, source: AsyncEngine, give_up: float) -> AsyncSession:
+        """A session whose transaction has begun. Another process may hold the lock: then again, until `give_up`."""
+        loop = asyncio.get_running_loop()
+        for pause in _pauses():
+            session = AsyncSession(source, expire_on_commit=False)
+            try:
+                # Also bounds the wait for a connection. At least one try is made, however late it is.
+                async with asyncio.timeout_at(max(give_up, loop.time() + _TO_ANSWER_SECONDS)):
+                    await session.connection()
+            except TimeoutError:
+                await session.close()
+                raise Contended from None
+            except OperationalError as error:
+                await session.close()
+                if not is_busy(error):
+                    raise
+                if loop.time() + pause >= give_up:
+                    raise Contended from error
+                await asyncio.sleep(pause)
+            except BaseException:
+                await session.close()
+                raise
+            else:
+                return session
+        raise AssertionError  # the pauses never end
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between tries: short at first, and never in step with another process."""
+    longest = 0.002
+    while True:
+        yield random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, guards nothing
+        longest = min(0.05, longest * 2)

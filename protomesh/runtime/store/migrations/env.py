@@ -1,0 +1,4 @@
+from protomesh.runtime.store import env
+from protomesh.runtime.store.tables import metadata
+
+env.run(metadata)

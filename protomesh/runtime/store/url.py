@@ -1,0 +1,57 @@
+"""Where a service's database is."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+__all__ = ["database_url", "sqlite_file", "sqlite_url"]
+
+_FILE = "database.sqlite3"
+
+
+def database_url(environment: Mapping[str, str] | None = None) -> URL:
+    """The database that the environment names.
+
+    `PROTOMESH_DATABASE_URL` if it is set, else a SQLite file in `PROTOMESH_DATA`, the directory that the service
+    keeps its own data in. The URL never belongs in a log: it may hold a password (`URL.render_as_string` hides it).
+
+    Raises:
+        ValueError: neither is set, or the URL is not one of a database that the store knows.
+    """
+    values = os.environ if environment is None else environment
+    if text := values.get("PROTOMESH_DATABASE_URL"):
+        return _known(text)
+    if directory := values.get("PROTOMESH_DATA"):
+        return sqlite_url(Path(directory) / _FILE)
+    raise ValueError(
+        "no database is named: set PROTOMESH_DATA to the directory to keep it in, or PROTOMESH_DATABASE_URL"
+    )
+
+
+def sqlite_url(file: Path) -> URL:
+    """The URL of one SQLite file. A relative path is made absolute, so that another process means the same file."""
+    return URL.create("sqlite+aiosqlite", database=str(file.absolute()))
+
+
+def sqlite_file(url: URL) -> Path:
+    """The file that a SQLite URL names."""
+    assert url.database is not None  # refused by database_url, never made by sqlite_url
+    return Path(url.database)
+
+
+def _known(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError("PROTOMESH_DATABASE_URL is not a URL, as sqlite:////var/lib/shop/catalog.sqlite3") from None
+    if url.get_backend_name() != "sqlite":
+        raise ValueError(
+            f"PROTOMESH_DATABASE_URL names {url.get_backend_name()!r}, and the store knows sqlite only; "
+            "write it as sqlite:////absolute/path"
+        )
+    if not url.database or url.database == ":memory:":
+        raise ValueError("PROTOMESH_DATABASE_URL needs a file: a database in memory can't be shared by workers")
+    return sqlite_url(Path(url.database))
