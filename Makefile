@@ -36,8 +36,9 @@ proto: ## generate everything in generated/ from the contracts
 	@scripts/setup up
 	@scripts/proto
 
-test: ## run every test
-	@scripts/setup dev
+test: ## run every test, or ARGS="-k words"
+	@scripts/setup extra
+	@scripts/node-packages
 	@scripts/proto --stale
 	@"$(VENV)/bin/python" -m pytest $(ARGS)
 

@@ -1,0 +1,27 @@
+"""ClockService: the Python end of the chain."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from clock.v1 import ClockServiceServicer, ReadRequest, ReadResponse
+
+from protomesh.runtime import App, Context, Mesh
+
+
+class Clock(ClockServiceServicer):
+    """Says what reached it."""
+
+    async def Read(self, request: ReadRequest, context: Context, /) -> ReadResponse:
+        """Tells what this call carries."""
+        metadata = dict(context.invocation_metadata() or ())
+        return ReadResponse(
+            left_milliseconds=round(1000 * context.time_remaining()),
+            caller=context.caller or "",
+            traceparent=str(metadata.get("traceparent", "")),
+        )
+
+
+@asynccontextmanager
+async def app(mesh: Mesh) -> AsyncGenerator[App]:
+    """Needs nothing."""
+    yield App(Clock())
