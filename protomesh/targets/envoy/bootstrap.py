@@ -1,0 +1,105 @@
+"""What Envoy starts with: who it is, and where it gets everything else."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from protomesh.model import Endpoint, Layout, Topology, UnixAddress
+from protomesh.targets.envoy.cluster import ADS, http2
+from protomesh.targets.envoy.configuration import Configuration
+from protomesh.targets.envoy.endpoints import PRIVATE, address, load_assignment
+from protomesh.targets.envoy.merge import merge
+from protomesh.targets.envoy.names import CLUSTER, EXTENSION, LISTENER, ROUTES, XDS, Body
+
+__all__ = ["bootstrap", "static_bootstrap"]
+
+
+def bootstrap(topology: Topology, layout: Layout, overlay: Mapping[str, Any]) -> Body:
+    """The bootstrap of an Envoy that asks the control plane at `layout.control_socket`, by Delta ADS.
+
+    `overlay` is laid over it: the hand-written facts of envoy/bootstrap.yaml.
+    """
+    control = load_assignment(XDS, [Endpoint(address=UnixAddress(layout.control_socket))])
+    return merge(
+        {
+            "node": {"id": topology.name, "cluster": topology.name},
+            "admin": _admin(layout),
+            "dynamic_resources": {
+                "ads_config": {
+                    "api_type": "DELTA_GRPC",
+                    "transport_api_version": "V3",
+                    "grpc_services": [
+                        {
+                            "envoy_grpc": {
+                                "cluster_name": XDS,
+                                # How soon it asks again after a restart of the control plane.
+                                "retry_policy": {"retry_back_off": {"base_interval": "0.1s", "max_interval": "2s"}},
+                            }
+                        }
+                    ],
+                    "set_node_on_first_message_only": True,
+                },
+                "lds_config": ADS,
+                "cds_config": ADS,
+            },
+            "static_resources": {
+                "clusters": [
+                    {
+                        "name": XDS,
+                        "type": "STATIC",
+                        "connect_timeout": "1s",
+                        "load_assignment": control,
+                        "typed_extension_protocol_options": http2(keepalive=True),
+                    }
+                ]
+            },
+        },
+        overlay,
+    )
+
+
+def static_bootstrap(
+    configuration: Configuration, layout: Layout, endpoints: Mapping[str, Sequence[Endpoint]] | None = None
+) -> Body:
+    """The same configuration with nothing left to ask for, as `envoy --mode validate` needs it.
+
+    It also runs, if `endpoints` says where services answer.
+    """
+    known = endpoints or {}
+    return {
+        "node": {"id": "static", "cluster": "static"},
+        "admin": _admin(layout),
+        "static_resources": {
+            "listeners": [_static_listener(configuration, item.body) for item in configuration.of(LISTENER)],
+            "clusters": [_static_cluster(item.body, known.get(item.name, ())) for item in configuration.of(CLUSTER)],
+        },
+    }
+
+
+def _admin(layout: Layout) -> Body:
+    return {"address": address(UnixAddress(layout.envoy_admin_socket), mode=PRIVATE)}
+
+
+def _static_cluster(body: Body, endpoints: Sequence[Endpoint]) -> Body:
+    if body.get("type") != "EDS":
+        return body
+    rest = {key: value for key, value in body.items() if key != "eds_cluster_config"}
+    return rest | {"type": "STATIC", "load_assignment": load_assignment(body["name"], endpoints)}
+
+
+def _static_listener(configuration: Configuration, value: Any) -> Any:
+    """The listener with its routes and discovered filters inside."""
+    if isinstance(value, list):
+        return [_static_listener(configuration, item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    result = {key: _static_listener(configuration, item) for key, item in value.items()}
+    if "rds" in result:
+        routes = configuration.get(ROUTES, result.pop("rds")["route_config_name"])
+        assert routes is not None
+        result["route_config"] = routes.body
+    if "config_discovery" in result:
+        extension = configuration.get(EXTENSION, result["name"])
+        assert extension is not None
+        del result["config_discovery"]
+        result["typed_config"] = extension.body["typed_config"]
+    return result

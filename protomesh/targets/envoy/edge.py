@@ -1,0 +1,100 @@
+"""The edge: where callers from outside come in, by gRPC, gRPC-Web or REST."""
+
+from collections.abc import Iterator
+
+from protomesh.model import Audience, Gateway, Layout, Topology
+from protomesh.targets.envoy.cluster import api_cluster
+from protomesh.targets.envoy.configuration import Rendered
+from protomesh.targets.envoy.filters import per_gateway
+from protomesh.targets.envoy.filters.grpc_json_transcoder import EVENT_STREAM
+from protomesh.targets.envoy.filters.http_filter import Face
+from protomesh.targets.envoy.listener import listener
+from protomesh.targets.envoy.names import CLUSTER, EDGE_API, ROUTES, Body
+from protomesh.targets.envoy.route import internal_api, method_route, no_such_method, passed_through, refusal
+from protomesh.targets.envoy.routes import any_of, by_path, by_prefix, either, header
+
+__all__ = ["HEALTH_METHODS", "REFLECTION_METHODS", "edge"]
+
+HEALTH_METHODS = tuple(f"grpc.health.v1.Health/{name}" for name in ("Check", "List", "Watch"))
+REFLECTION_METHODS = tuple(
+    f"grpc.reflection.{version}.ServerReflection/ServerReflectionInfo" for version in ("v1", "v1alpha")
+)
+
+_UNSUPPORTED_MEDIA_TYPE = 415
+_UNAUTHORIZED = 401
+
+
+def edge(topology: Topology, layout: Layout, suspended: frozenset[str]) -> Iterator[Rendered]:
+    """Yields the cluster of the edge's own API, and a listener with its routes for each gateway."""
+    yield api_cluster(EDGE_API, layout.edge_api_socket)
+    for gateway in topology.gateways:
+        yield listener(gateway.name, gateway.listen, face=Face.EDGE, layout=layout, origin=gateway.origin)
+        yield _routes(topology, gateway, suspended)
+
+
+def _routes(topology: Topology, gateway: Gateway, suspended: frozenset[str]) -> Rendered:
+    """The routes of a gateway.
+
+    Exact paths are for calls that speak gRPC by now, and for their preflights. Whatever else comes is looked at by how
+    its path begins: it may be a service's that only takes gRPC, a prefix of the gateway, or REST on its way to the
+    transcoder.
+    """
+
+    def others(last: Body) -> Body:
+        return by_prefix(_prefixes(topology, gateway), last)
+
+    speaks_grpc = any_of(header("content-type", prefix="application/grpc"), header(":method", exact="OPTIONS"))
+    virtual_host: Body = {
+        "name": gateway.name,
+        "domains": ["*"],
+        "matcher": either(
+            [
+                (speaks_grpc, by_path(_methods(topology, gateway, suspended), others(no_such_method()))),
+                (header("accept", contains="text/event-stream"), others(_event_stream())),
+            ],
+            others(no_such_method()),
+        ),
+    }
+    if configs := per_gateway(topology, gateway):
+        virtual_host["typed_per_filter_config"] = configs
+    clusters = {EDGE_API, *(service.name for service, _ in topology.exposed()), *(r.service for r in gateway.routes)}
+    return Rendered(
+        type_url=ROUTES,
+        name=gateway.name,
+        # The catch-all names a cluster that does not exist.
+        body={"name": gateway.name, "validate_clusters": False, "virtual_hosts": [virtual_host]},
+        needs=tuple((CLUSTER, name) for name in sorted(clusters)),
+        origins={method.full_name: method.origin for _, method in topology.exposed()}
+        | {route.prefix: route.origin for route in gateway.routes},
+    )
+
+
+def _methods(topology: Topology, gateway: Gateway, suspended: frozenset[str]) -> dict[str, Body]:
+    apis = (*HEALTH_METHODS, *(REFLECTION_METHODS if gateway.reflection else ()))
+    routes = {f"/{name}": internal_api(name, EDGE_API) for name in apis}
+    for service, method in topology.exposed():
+        if method.audience is Audience.USER:
+            # Nobody verifies tokens yet, so nobody has a valid one: closed, never open.
+            routes[method.path] = refusal(
+                method.full_name, _UNAUTHORIZED, f"{method.full_name} needs a token, and this mesh verifies none"
+            )
+        else:
+            routes[method.path] = method_route(service, method, face=Face.EDGE, suspended=service.name in suspended)
+    return routes
+
+
+def _prefixes(topology: Topology, gateway: Gateway) -> dict[str, Body]:
+    exposed = sorted({method.full_name.partition("/")[0] for _, method in topology.exposed()})
+    not_grpc = {
+        f"/{name}/": refusal(
+            "content type",
+            _UNSUPPORTED_MEDIA_TYPE,
+            "this path takes gRPC and gRPC-Web: content-type application/grpc or application/grpc-web",
+        )
+        for name in exposed
+    }
+    return not_grpc | {route.prefix: passed_through(route.prefix, route.service) for route in gateway.routes}
+
+
+def _event_stream() -> Body:
+    return no_such_method() | {"name": "event stream", "typed_per_filter_config": EVENT_STREAM}

@@ -1,0 +1,67 @@
+"""The way out of a service: a unix socket of its own, through which it reaches what its `calls` name."""
+
+from collections.abc import Iterator
+
+from protomesh.model import Layout, Service, Topology, UnixAddress
+from protomesh.targets.envoy.configuration import Rendered
+from protomesh.targets.envoy.filters.http_filter import Face
+from protomesh.targets.envoy.listener import listener
+from protomesh.targets.envoy.names import CLUSTER, ROUTES, Body, egress
+from protomesh.targets.envoy.route import method_route, no_such_method, refusal
+from protomesh.targets.envoy.routes import by_path, by_prefix
+
+__all__ = ["CALLER", "egresses"]
+
+CALLER = "x-protomesh-caller"
+_FORBIDDEN = 403
+
+
+def egresses(topology: Topology, layout: Layout, suspended: frozenset[str]) -> Iterator[Rendered]:
+    """Yields a listener with its routes for each service that the mesh starts."""
+    for service in topology.services.values():
+        if service.supervised:
+            name = egress(service.name)
+            where = UnixAddress(layout.egress_socket(service.name))
+            yield listener(name, where, face=Face.EGRESS, layout=layout, origin=service.origin)
+            yield _routes(topology, service, suspended)
+
+
+def _routes(topology: Topology, caller: Service, suspended: frozenset[str]) -> Rendered:
+    name = egress(caller.name)
+    callable_methods = list(topology.callable_from(caller))
+    routes = {
+        method.path: method_route(callee, method, face=Face.EGRESS, suspended=callee.name in suspended)
+        for callee, method in callable_methods
+    }
+    refusals = {
+        f"/{rpc_service.full_name}/": _not_in_calls(caller, callee) for callee, rpc_service in topology.rpc_services()
+    }
+    virtual_host: Body = {
+        "name": name,
+        "domains": ["*"],
+        "matcher": by_path(routes, by_prefix(refusals, no_such_method())),
+    }
+    return Rendered(
+        type_url=ROUTES,
+        name=name,
+        body={
+            "name": name,
+            "validate_clusters": False,  # the catch-all names a cluster that does not exist
+            "virtual_hosts": [virtual_host],
+            # The socket says who calls, whatever the caller says.
+            "request_headers_to_add": [
+                {"header": {"key": CALLER, "value": caller.name}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            ],
+        },
+        needs=tuple((CLUSTER, callee) for callee in sorted({callee.name for callee, _ in callable_methods})),
+        origins={method.full_name: method.origin for _, method in callable_methods},
+    )
+
+
+def _not_in_calls(caller: Service, callee: Service) -> Body:
+    return refusal(
+        f"not in calls of {caller.name}",
+        _FORBIDDEN,
+        f"{caller.name} may not call %REQ(:path)%: add {callee.name}, or {callee.name}/METHOD, to `calls` of "
+        f"{caller.name} in mesh.yaml",
+    )

@@ -1,0 +1,97 @@
+"""What Envoy listens at, and how it speaks there."""
+
+from protomesh.model import Address, Layout, Origin
+from protomesh.targets.envoy.access_log import access_log
+from protomesh.targets.envoy.cluster import ADS
+from protomesh.targets.envoy.configuration import Rendered
+from protomesh.targets.envoy.endpoints import PRIVATE, address
+from protomesh.targets.envoy.filters import discovered, http_filters
+from protomesh.targets.envoy.filters.http_filter import Face
+from protomesh.targets.envoy.local_reply import local_reply_config
+from protomesh.targets.envoy.names import EXTENSION, LISTENER, ROUTES, Body, typed
+
+__all__ = ["listener"]
+
+# https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
+_EDGE: Body = {
+    "use_remote_address": True,
+    # Nobody who comes in here is one of ours: what Envoy's own x-envoy-* headers ask for is not granted.
+    "internal_address_config": {"unix_sockets": False},
+    "server_header_transformation": "PASS_THROUGH",
+    "normalize_path": True,
+    "merge_slashes": True,
+    "path_with_escaped_slashes_action": "REJECT_REQUEST",
+    "stream_error_on_invalid_http_message": True,
+    "request_headers_timeout": "10s",  # off by default: 200 slow connections stayed for good
+    "stream_idle_timeout": "300s",  # a route may say otherwise; streams do
+    "always_set_request_id_in_response": True,
+    "max_request_headers_kb": 32,
+    "common_http_protocol_options": {"idle_timeout": "3600s", "max_headers_count": 100},
+    "http2_protocol_options": {
+        "max_concurrent_streams": 256,
+        "initial_stream_window_size": 256 * 1024,
+        "initial_connection_window_size": 1024 * 1024,
+        "connection_keepalive": {"interval": "60s", "timeout": "20s"},
+    },
+    "early_header_mutation_extensions": [
+        {
+            "name": "envoy.http.early_header_mutation.header_mutation",
+            "typed_config": typed(
+                "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+                mutations=[
+                    # Who calls is what the mesh says, never what a client says.
+                    {"remove_on_match": {"key_matcher": {"prefix": "x-protomesh-"}}},
+                    {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}},
+                ],
+            ),
+        }
+    ],
+}
+
+_INSIDE: Body = {
+    "use_remote_address": False,
+    "preserve_external_request_id": True,  # one request ID for all that follows from one call
+    "server_header_transformation": "PASS_THROUGH",
+    "stream_idle_timeout": "300s",
+    "internal_address_config": {"unix_sockets": False},
+    "early_header_mutation_extensions": [
+        {
+            "name": "envoy.http.early_header_mutation.header_mutation",
+            "typed_config": typed(
+                "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+                # They could ask Envoy to repeat what the contract says must not be repeated.
+                mutations=[{"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}}],
+            ),
+        }
+    ],
+}
+
+
+def listener(name: str, where: Address, *, face: Face, layout: Layout, origin: Origin) -> Rendered:
+    """A listener whose routes and changing filters come by themselves.
+
+    Nothing in it depends on a contract: a listener that changes closes the streams that it holds.
+    """
+    manager = typed(
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix=name,
+        rds={"route_config_name": name, "config_source": ADS},
+        http_filters=http_filters(face),
+        local_reply_config=local_reply_config(),
+        access_log=[access_log(str(layout.logs / "access.log"))],
+        **(_EDGE if face is Face.EDGE else _INSIDE),
+    )
+    body: Body = {
+        "name": name,
+        "address": address(where, mode=None if face is Face.EDGE else PRIVATE),
+        # With the default two Envoys that know nothing of each other share a port and its calls, without a word.
+        "enable_reuse_port": False,
+        "filter_chains": [
+            {
+                "name": name,
+                "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}],
+            }
+        ],
+    }
+    needs = ((ROUTES, name), *((EXTENSION, extension) for extension in discovered(face)))
+    return Rendered(type_url=LISTENER, name=name, body=body, needs=needs, origins={name: origin, str(where): origin})

@@ -1,0 +1,100 @@
+"""What Envoy itself answers, as google.rpc.Status: to REST callers in JSON, to gRPC callers as a status.
+
+https://google.aip.dev/193, https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/local_reply
+"""
+
+from protomesh.targets.envoy.names import Body
+
+__all__ = ["local_reply_config"]
+
+_UNKNOWN = 2
+_DEADLINE_EXCEEDED = 4
+_RESOURCE_EXHAUSTED = 8
+
+_CODES = {
+    400: 3,  # INVALID_ARGUMENT
+    401: 16,  # UNAUTHENTICATED
+    403: 7,  # PERMISSION_DENIED
+    404: 5,  # NOT_FOUND
+    405: 12,  # UNIMPLEMENTED
+    408: _DEADLINE_EXCEEDED,
+    413: _RESOURCE_EXHAUSTED,
+    415: 3,  # INVALID_ARGUMENT
+    429: _RESOURCE_EXHAUSTED,
+    431: _RESOURCE_EXHAUSTED,
+    499: 1,  # CANCELLED
+    500: 13,  # INTERNAL
+    501: 12,  # UNIMPLEMENTED
+    502: 14,  # UNAVAILABLE
+    503: 14,  # UNAVAILABLE
+    504: _DEADLINE_EXCEEDED,
+}
+"""google.rpc.Code by HTTP status: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto."""
+
+
+def local_reply_config() -> Body:
+    """The first mapper that fits an answer is used, and no other."""
+    return {
+        "mappers": [
+            # The safety net: 504 alone would be UNAVAILABLE, which callers take as an invitation to call again.
+            _grpc_status({"response_flag_filter": {"flags": ["UT", "SI"]}}, _DEADLINE_EXCEEDED),
+            _grpc_status(_status(413), _RESOURCE_EXHAUSTED),
+            *(_json(_status(status), code) for status, code in _CODES.items()),
+            _json({"not_health_check_filter": {}}, _UNKNOWN),
+        ]
+    }
+
+
+def _status(status: int) -> Body:
+    return {"status_code_filter": {"comparison": {"op": "EQ", "value": _runtime(status)}}}
+
+
+def _runtime(value: int) -> Body:
+    return {"default_value": value, "runtime_key": f"protomesh.local_reply.{value}"}
+
+
+def _grpc_status(condition: Body, code: int) -> Body:
+    status = {"header": {"key": "grpc-status", "value": str(code)}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {"filter": _and(condition, _is_grpc()), "headers_to_add": [status]}
+
+
+def _json(condition: Body, code: int) -> Body:
+    return {
+        "filter": _and(condition, _is_rest()),
+        "body_format_override": {
+            "json_format": {"code": code, "message": "%LOCAL_REPLY_BODY%"},
+            "content_type": "application/json",
+        },
+    }
+
+
+def _and(*filters: Body) -> Body:
+    return {"and_filter": {"filters": list(filters)}}
+
+
+def _or(*filters: Body) -> Body:
+    return {"or_filter": {"filters": list(filters)}}
+
+
+def _content_type(*, grpc: bool) -> Body:
+    header = {
+        "name": "content-type",
+        "string_match": {"prefix": "application/grpc"},
+        "invert_match": not grpc,
+        "treat_missing_header_as_empty": True,
+    }
+    return {"header_filter": {"header": header}}
+
+
+def _transcoded(*, present: bool) -> Body:
+    # The transcoder leaves it on what it made into gRPC; callers can't send it, the edge takes it off.
+    header = {"name": "x-envoy-original-path", "present_match": present}
+    return {"header_filter": {"header": header}}
+
+
+def _is_grpc() -> Body:
+    return _and(_content_type(grpc=True), _transcoded(present=False))
+
+
+def _is_rest() -> Body:
+    return _or(_content_type(grpc=False), _transcoded(present=True))

@@ -1,0 +1,50 @@
+"""The names that Envoy's configuration uses: types, clusters, extensions."""
+
+from typing import Any
+
+__all__ = [
+    "CLUSTER",
+    "EDGE_API",
+    "ENDPOINTS",
+    "EXTENSION",
+    "LISTENER",
+    "NO_CLUSTER",
+    "OPERATOR",
+    "OPERATOR_API",
+    "RESERVED",
+    "ROUTES",
+    "XDS",
+    "Body",
+    "egress",
+    "typed",
+]
+
+Body = dict[str, Any]
+"""A message of Envoy's API in protobuf's JSON form, with the field names of the .proto."""
+
+_TYPES = "type.googleapis.com/"
+
+LISTENER = _TYPES + "envoy.config.listener.v3.Listener"
+ROUTES = _TYPES + "envoy.config.route.v3.RouteConfiguration"
+CLUSTER = _TYPES + "envoy.config.cluster.v3.Cluster"
+ENDPOINTS = _TYPES + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+EXTENSION = _TYPES + "envoy.config.core.v3.TypedExtensionConfig"
+
+EDGE_API = "edge-api"  # reflection and health as the edge shows them
+OPERATOR_API = "operator-api"  # the same for the operator
+XDS = "xds"  # the control plane
+NO_CLUSTER = "none"  # never exists; a route to it answers NOT_FOUND
+RESERVED = frozenset({EDGE_API, OPERATOR_API, XDS, NO_CLUSTER})
+"""Clusters that are not services: no service of mesh.yaml may have one of these names."""
+
+OPERATOR = "operator"  # the operator's listener
+
+
+def egress(service: str) -> str:
+    """The listener, and its routes, for the calls that a service makes."""
+    return f"egress-{service}"
+
+
+def typed(message: str, **fields: Any) -> Body:
+    """A message that is packed in an Any."""
+    return {"@type": _TYPES + message, **fields}
