@@ -26,9 +26,9 @@ class Occupied(Exception):  # noqa: N818 - it names a state of the user's direct
 
 
 def project_name(target: Path) -> str:
-    """A name for the mesh, made from that of its directory: lower case, digits and hyphens, as in host names."""
+    """A name for the mesh, made from that of its directory: as mesh.yaml wants it, a letter first and at most 32."""
     name = re.sub(r"[^a-z0-9]+", "-", target.resolve().name.lower()).strip("-")
-    return name if name[:1].isalpha() else f"mesh-{name}".rstrip("-")
+    return (name if name[:1].isalpha() else f"mesh-{name}")[:32].rstrip("-")
 
 
 def lay_down(target: Path, name: str | None = None) -> list[Path]:

@@ -67,8 +67,15 @@ def test_what_pip_compiled_is_not_laid_down(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize(
     ("directory", "name"),
-    [("shop", "shop"), ("My_Shop 2", "my-shop-2"), ("2shops", "mesh-2shops"), ("店", "mesh"), ("-x-", "x")],
+    [
+        ("shop", "shop"),
+        ("My_Shop 2", "my-shop-2"),
+        ("2shops", "mesh-2shops"),
+        ("店", "mesh"),
+        ("-x-", "x"),
+        ("a" * 31 + "-b", "a" * 31),
+    ],
 )
-def test_a_directorys_name_becomes_one_that_host_names_allow(directory: str, name: str, tmp_path: Path) -> None:
-    """The mesh's name is used where only letters, digits and hyphens may be."""
+def test_a_directorys_name_becomes_one_that_mesh_yaml_allows(directory: str, name: str, tmp_path: Path) -> None:
+    """Letters, digits and hyphens, a letter first, at most 32."""
     assert project_name(tmp_path / directory) == name
