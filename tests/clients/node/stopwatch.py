@@ -11,7 +11,7 @@ from protomesh.runtime import App, Context, Mesh
 class Clock(ClockServiceServicer):
     """Says what reached it."""
 
-    async def Read(self, request: ReadRequest, context: Context, /) -> ReadResponse:
+    async def Read(self, request: ReadRequest, context: Context, /) -> ReadResponse:  # noqa: ARG002 - it is empty
         """Tells what this call carries."""
         metadata = dict(context.invocation_metadata() or ())
         return ReadResponse(
@@ -22,6 +22,6 @@ class Clock(ClockServiceServicer):
 
 
 @asynccontextmanager
-async def app(mesh: Mesh) -> AsyncGenerator[App]:
+async def app(mesh: Mesh) -> AsyncGenerator[App]:  # noqa: ARG001 - it calls nobody
     """Needs nothing."""
     yield App(Clock())
