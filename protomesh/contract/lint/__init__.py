@@ -1,0 +1,40 @@
+"""The rules: one file a family, each rule with its name, its meaning and its severity.
+
+`RULES` lists them all, those of mesh.yaml's shape and of protoc included, for `protomesh:ignore` and for the docs.
+"""
+
+from collections.abc import Mapping
+
+from protomesh.contract import gateways, ignores, mesh_yaml, policies, yaml_tree
+from protomesh.contract.lint import (
+    access,
+    calls,
+    deadlines,
+    errors,
+    events,
+    packages,
+    paging,
+    references,
+    rest,
+    safety,
+    streams,
+)
+from protomesh.contract.lint.project import Project
+from protomesh.contract.report import Report, Rule
+
+__all__ = ["RULES", "Project", "run"]
+
+_FAMILIES = (references, calls, deadlines, safety, access, rest, paging, streams, errors, events, packages)
+_ELSEWHERE = (yaml_tree, mesh_yaml, gateways, policies, ignores)
+
+RULES: Mapping[str, Rule] = {
+    rule.id: rule
+    for rules in sorted((f.RULES for f in (*_FAMILIES, *_ELSEWHERE)), key=lambda r: r[0].id)
+    for rule in rules
+}
+
+
+def run(project: Project, report: Report) -> None:
+    """Runs every family over the project."""
+    for family in _FAMILIES:
+        family.check(project, report)

@@ -1,0 +1,194 @@
+"""The shape of mesh.yaml: which keys there are and what each may hold."""
+
+import ipaddress
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from protomesh.contract.durations import parse_duration
+from protomesh.model import Address, Audience, TcpAddress, UnixAddress, parse_address
+
+__all__ = ["Contracts", "EnvoyFile", "GatewayFile", "MeshFile", "Override", "RateLimitFile", "RouteFile", "ServiceFile"]
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_CORS_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
+
+
+def _refuse(message: str, hint: str) -> PydanticCustomError:
+    return PydanticCustomError("invalid", "{message}", {"message": message, "hint": hint})
+
+
+def _text(value: Any, wanted: str) -> str:
+    if not isinstance(value, str):
+        raise _refuse(f"{value!r} is not {wanted}", "Write it as a string.")
+    return value
+
+
+def _name(value: Any) -> str:
+    text = _text(value, "a name")
+    if not _NAME.fullmatch(text):
+        hint = (
+            "Use lower-case letters, digits and '-', a letter first, at most 32 in all: it is part of a socket's path."
+        )
+        raise _refuse(f"{text!r} is not a name", hint)
+    return text
+
+
+def _duration(value: Any) -> timedelta:
+    try:
+        return parse_duration(_text(value, "a duration"))
+    except ValueError as refused:
+        raise _refuse(str(refused), 'Write a number with its unit: "500ms", "2s", "1m".') from None
+
+
+def _audience(value: Any) -> Audience:
+    try:
+        return Audience[_text(value, "an audience")]
+    except KeyError:
+        raise _refuse(f"{value!r} is not an audience", "Write INTERNAL, USER or PUBLIC.") from None
+
+
+def _address(value: Any) -> Address:
+    try:
+        return parse_address(_text(value, "an address"))
+    except ValueError as refused:
+        raise _refuse(str(refused), 'Write "host:port", "[::1]:port" or "unix:/path".') from None
+
+
+def _listen(value: Any) -> TcpAddress:
+    address = _address(value)
+    hint = 'Write an IP address and a port: "127.0.0.1:8080", or "0.0.0.0:8080" for callers on other machines.'
+    if isinstance(address, UnixAddress):
+        raise _refuse("a gateway listens on TCP", hint)
+    if address.host == "localhost":
+        address = TcpAddress("127.0.0.1", address.port)
+    try:
+        ipaddress.ip_address(address.host)
+    except ValueError:
+        raise _refuse(f"{address.host!r} is not an IP address", hint) from None
+    if not address.port:
+        raise _refuse("port 0 is no port that a caller could know", hint)
+    return address
+
+
+def _target(value: Any) -> str:
+    text = _text(value, "a composition root")
+    if not _TARGET.fullmatch(text):
+        raise _refuse(f"{text!r} is not module:function", "Write it as services.catalog.app:app.")
+    return text
+
+
+def _cors_origin(value: Any) -> str:
+    text = _text(value, "an origin")
+    if not _CORS_ORIGIN.fullmatch(text):
+        hint = "Write scheme, host and port as the browser sends them, without a path: http://localhost:5173."
+        raise _refuse(f"{text!r} is not the origin of a web page", hint)
+    return text
+
+
+def _prefix(value: Any) -> str:
+    text = _text(value, "a path prefix")
+    if not (text.startswith("/") and text.endswith("/")):
+        raise _refuse(f"{text!r} is not a path prefix", "Begin and end it with a slash: /legacy/.")
+    return text
+
+
+def _environment_value(value: Any) -> Any:
+    """A number or a truth value is what its text says; an environment knows text only."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+Name = Annotated[str, PlainValidator(_name)]
+Duration = Annotated[timedelta, PlainValidator(_duration)]
+AudienceName = Annotated[Audience, PlainValidator(_audience)]
+CorsOrigin = Annotated[str, PlainValidator(_cors_origin)]
+EnvironmentValue = Annotated[str, BeforeValidator(_environment_value)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class CorsFile(_Section):
+    """Which web pages may call."""
+
+    origins: list[CorsOrigin] = Field(min_length=1)
+
+
+class RouteFile(_Section):
+    """A path prefix that goes to one service as it is."""
+
+    prefix: Annotated[str, PlainValidator(_prefix)]
+    service: str
+
+
+class GatewayFile(_Section):
+    """A listener at the edge."""
+
+    listen: Annotated[TcpAddress, PlainValidator(_listen)]
+    name: Name | None = None
+    cors: CorsFile | None = None
+    reflection: bool | None = None
+    routes: list[RouteFile] = []
+
+
+class ServiceFile(_Section):
+    """One service of the mesh. Exactly one of `run`, `command` and `address` says what it is."""
+
+    run: Annotated[str, PlainValidator(_target)] | None = None
+    command: Annotated[list[str], Field(min_length=1)] | None = None
+    address: Annotated[Address, PlainValidator(_address)] | None = None
+    protocol: Literal["grpc", "http1"] | None = None
+    serves: list[str] = []
+    workers: int | None = Field(default=None, ge=1, le=256)
+    calls: list[str] = []
+    subscribes: list[str] = []
+    env: dict[str, EnvironmentValue] = {}
+    env_file: str | None = None
+    allow_cycle: Annotated[str, Field(min_length=1)] | None = None
+
+
+class RateLimitFile(_Section):
+    """At most so many requests in so long."""
+
+    requests: int = Field(ge=1)
+    per: Duration
+
+
+class Contracts(_Section):
+    """Defaults for the packages of contracts that say nothing themselves."""
+
+    audience: AudienceName | None = None
+    timeout: Duration | None = None
+    lint: Literal["on", "off"] = "on"
+
+
+class Override(_Section):
+    """What is lowered for one method, or for all of a service. There is no key that could add a retry."""
+
+    timeout: Duration | None = None
+    audience: AudienceName | None = None
+    rate_limit: RateLimitFile | None = None
+
+
+class EnvoyFile(_Section):
+    """Which Envoy to run."""
+
+    path: str | None = None
+
+
+class MeshFile(_Section):
+    """The whole file."""
+
+    name: Name
+    gateways: Annotated[list[GatewayFile], Field(min_length=1)] | None = None
+    services: dict[Name, ServiceFile] = {}
+    contracts: dict[str, Contracts] = {}
+    overrides: dict[str, Override] = {}
+    envoy: EnvoyFile = EnvoyFile()

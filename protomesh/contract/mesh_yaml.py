@@ -1,0 +1,196 @@
+"""mesh.yaml and its overlays: read, merged, checked for shape, every value with its place."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from protomesh.contract.mesh_schema import Contracts, MeshFile, Override, ServiceFile
+from protomesh.contract.report import Report, Rule, did_you_mean
+from protomesh.contract.yaml_tree import Tree, read_tree
+from protomesh.model import Origin
+
+__all__ = ["RULES", "Layer", "Mesh", "mesh_files", "read_mesh"]
+
+NO_MESH_YAML = Rule(id="NO_MESH_YAML", means="mesh.yaml, or the overlay of the environment asked for, is not there.")
+UNKNOWN_KEY = Rule(id="UNKNOWN_KEY", means="mesh.yaml has a key that means nothing.")
+MISSING_KEY = Rule(id="MISSING_KEY", means="mesh.yaml lacks a key that must be there.")
+INVALID_VALUE = Rule(id="INVALID_VALUE", means="A value in mesh.yaml is not of the kind its key holds.")
+LITERAL_SECRET = Rule(
+    id="LITERAL_SECRET", means="A password, token or key stands in mesh.yaml, which is not kept secret.", required=False
+)
+RULES = (NO_MESH_YAML, UNKNOWN_KEY, MISSING_KEY, INVALID_VALUE, LITERAL_SECRET)
+
+_SECRET_KEY = re.compile(r"(?i)(^|_)(passwords?|passwd|secrets?|tokens?|keys?|credentials?|apikey)$")
+_SECRET_URL = re.compile(r"://[^/@:\s]*:[^/@\s]+@")
+_WHAT_RUNS = ("run", "command", "address")
+_HINTS = {"retry": "A retry is a promise of the contract: set (protomesh.v1.method).retry there."}
+_ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """What one file says about policies: mesh.yaml first, its overlay after it."""
+
+    contracts: Mapping[str, Contracts]  # those of the files before it included
+    overrides: Mapping[str, Override]  # its own
+    tree: Tree  # its own places; of `contracts` those of all files so far
+    contracts_tree: Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mesh:
+    """mesh.yaml with its overlay merged in."""
+
+    file: MeshFile
+    tree: Tree
+    layers: tuple[Layer, ...]
+
+    def origin(self, *path: str | int) -> Origin:
+        """Where the key or value at `path` stands."""
+        return self.tree.origin(path)
+
+
+def mesh_files(root: Path, environment: str) -> list[Path]:
+    """The files that make up the configuration of an environment, the weakest first."""
+    return [root / "mesh.yaml", *([root / f"mesh.{environment}.yaml"] if environment != "base" else [])]
+
+
+def read_mesh(root: Path, environment: str, variables: Mapping[str, str], report: Report) -> Mesh | None:
+    """Reads mesh.yaml and, for any environment but "base", mesh.<environment>.yaml over it.
+
+    Returns None after reporting what is wrong.
+    """
+    trees: list[Tree] = []
+    if not _ENVIRONMENT.fullmatch(environment):
+        hint = "Use lower-case letters, digits and '-'."
+        report.add(NO_MESH_YAML, Origin(file="mesh.yaml"), f"{environment!r} is not the name of an environment", hint)
+        return None
+    for path in mesh_files(root, environment):
+        tree = _read_file(path, variables, report)
+        if tree is None:
+            return None
+        trees.append(tree)
+    base, *overlays = trees
+    file = _validate(base, report)
+    if file is None or report.failed:
+        return None
+    layers = [Layer(contracts=file.contracts, overrides=file.overrides, tree=base, contracts_tree=base)]
+    merged = base
+    for overlay in overlays:
+        merged = merged.merged(overlay)
+        file = _validate(merged, report)
+        if file is None:
+            return None
+        overrides = TypeAdapter(dict[str, Override]).validate_python(overlay.data.get("overrides") or {})
+        layers.append(Layer(contracts=file.contracts, overrides=overrides, tree=overlay, contracts_tree=merged))
+    _check_services(file, merged, report)
+    return None if report.failed else Mesh(file=file, tree=merged, layers=tuple(layers))
+
+
+def _read_file(path: Path, variables: Mapping[str, str], report: Report) -> Tree | None:
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        hint = (
+            f"Create {path.name}; `protomesh init` shows one." if path.name == "mesh.yaml" else f"Create {path.name}."
+        )
+        report.add(NO_MESH_YAML, Origin(file=path.name), f"there is no {path.name}", hint)
+        return None
+    except UnicodeDecodeError:
+        report.add(NO_MESH_YAML, Origin(file=path.name), f"{path.name} is not text in UTF-8", "Save it as UTF-8.")
+        return None
+    tree = read_tree(text, path.name, variables, report)
+    if tree is not None and not isinstance(tree.data, dict):
+        hint = "Write key: value pairs, `name: shop` first."
+        report.add(INVALID_VALUE, Origin(file=path.name), f"{path.name} is not a mapping", hint)
+        return None
+    return tree
+
+
+def _validate(tree: Tree, report: Report) -> MeshFile | None:
+    try:
+        return MeshFile.model_validate(tree.data)
+    except ValidationError as refused:
+        for error in refused.errors(include_url=False):
+            _report_error(error, tree, report)
+        return None
+
+
+def _report_error(error: ErrorDetails, tree: Tree, report: Report) -> None:
+    path = tuple(part for part in error["loc"] if part != "[key]")
+    origin, key = tree.origin(path), str(path[-1]) if path else ""
+    if error["type"] == "extra_forbidden":
+        known = _keys_at(path[:-1])
+        hint = _HINTS.get(key) or did_you_mean(key, known, f"Known here: {', '.join(known)}.")
+        report.add(UNKNOWN_KEY, origin, f"unknown key {key!r}", hint)
+    elif error["type"] == "missing":
+        report.add(MISSING_KEY, tree.origin(path[:-1]), f"the key {key!r} is missing", f"Add {key!r}.")
+    elif error["type"] == "invalid":
+        report.add(INVALID_VALUE, tree.value_origin(path), error["msg"], error.get("ctx", {})["hint"])
+    else:
+        name = ".".join(map(str, path))
+        message = f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}".rstrip(".")
+        report.add(INVALID_VALUE, tree.value_origin(path), message, f"Change {name}.")
+
+
+def _keys_at(path: tuple[str | int, ...]) -> list[str]:
+    """Keys that the section at `path` may have."""
+    current: Any = MeshFile
+    for part in path:
+        if _is_section(current):
+            current = _plain(current.model_fields[part].annotation)
+        else:  # a list or dict of sections, and `part` is the index or the key in it
+            current = _plain(get_args(current)[-1])
+    return sorted(current.model_fields) if _is_section(current) else []
+
+
+def _plain(annotation: Any) -> Any:
+    """The type inside `Type | None` and Annotated[Type, ...]."""
+    if get_origin(annotation) is Annotated:
+        return _plain(get_args(annotation)[0])
+    if get_origin(annotation) in {Union, UnionType}:
+        return _plain(next(argument for argument in get_args(annotation) if argument is not type(None)))
+    return annotation
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _check_services(file: MeshFile, tree: Tree, report: Report) -> None:
+    for name, service in file.services.items():
+        path = ("services", name)
+        runs = [key for key in _WHAT_RUNS if getattr(service, key) is not None]
+        if not runs:
+            hint = "Add run: (a Python module:function), command: (any program) or address: (what already runs)."
+            report.add(MISSING_KEY, tree.origin(path), f"{name} does not say what runs", hint)
+        for key in runs[1:]:
+            message = f"{name} has both {runs[0]} and {key}"
+            report.add(INVALID_VALUE, tree.origin((*path, key)), message, "Keep one of them.")
+        for key, why in _without_effect(service):
+            report.add(INVALID_VALUE, tree.origin((*path, key)), f"{name} has {key}, and {why}", f"Remove {key}.")
+        for key, value in service.env.items():
+            inner = (*path, "env", key)
+            secret = value and inner in tree.literals and (_SECRET_KEY.search(key) or _SECRET_URL.search(value))
+            if secret:
+                hint = f"Write ${{{key}}} and set it in the environment, or put it in a file and name that in env_file."
+                report.add(LITERAL_SECRET, tree.value_origin(inner), f"{key} is a secret that stands in the file", hint)
+
+
+def _without_effect(service: ServiceFile) -> Iterator[tuple[str, str]]:
+    """Keys that contradict what the service is, each with the reason."""
+    if service.address is None:
+        if service.protocol is not None:
+            yield "protocol", "the mesh starts it: protocol is for what has an address"
+        return
+    if service.protocol == "http1" and service.serves:
+        yield "serves", "what speaks HTTP/1.1 can't serve gRPC"
+    for key in ("workers", "env", "env_file"):
+        if key in service.model_fields_set:
+            yield key, "the mesh does not start what has an address"
