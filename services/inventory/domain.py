@@ -1,0 +1,53 @@
+"""What may happen to stock. Pieces on hand are never fewer than pieces reserved."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+__all__ = ["Reservation", "Stock"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """How many of one product there are. Changes make a new one, one version on."""
+
+    product_id: str
+    on_hand: int
+    reserved: int
+    version: int  # of this product's stock; only ever grows
+    update_time: datetime
+
+    @property
+    def available(self) -> int:
+        """Pieces that can still be ordered."""
+        return self.on_hand - self.reserved
+
+    def adjusted(self, delta: int, now: datetime) -> "Stock | None":
+        """The stock after pieces came in or went out; None if fewer would be on hand than orders hold."""
+        if self.on_hand + delta < self.reserved:
+            return None
+        return replace(self, on_hand=self.on_hand + delta, version=self.version + 1, update_time=now)
+
+    def holding(self, quantity: int, now: datetime) -> "Stock | None":
+        """The stock with `quantity` more of it held; None if that many are not available."""
+        if self.available < quantity:
+            return None
+        return replace(self, reserved=self.reserved + quantity, version=self.version + 1, update_time=now)
+
+    def letting_go(self, quantity: int, now: datetime) -> "Stock":
+        """The stock with `quantity` of what was held available again."""
+        return replace(self, reserved=self.reserved - quantity, version=self.version + 1, update_time=now)
+
+    @classmethod
+    def none_yet(cls, product_id: str, now: datetime) -> "Stock":
+        """The stock of a product that comes in for the first time."""
+        return cls(product_id=product_id, on_hand=0, reserved=0, version=0, update_time=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Pieces that are held for one order."""
+
+    reservation_id: str
+    product_id: str
+    quantity: int
+    create_time: datetime

@@ -1,0 +1,162 @@
+"""InventoryService: stock as its contract has it."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+import structlog
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from protomesh.runtime import Context
+from protomesh.runtime.store import Database, changes, remember, replayed
+from services.inventory import domain, store
+from services.inventory.resume import read_resume_token, resume_token
+from shop.catalog.v1 import CatalogServiceStub, GetProductRequest, ProductNotFound
+from shop.catalog.v1 import Product as CatalogProduct
+from shop.inventory.v1 import (
+    AdjustStockRequest,
+    AdjustStockResponse,
+    GetStockRequest,
+    GetStockResponse,
+    InventoryServiceServicer,
+    NotForSale,
+    OutOfStock,
+    ReleaseRequest,
+    ReleaseResponse,
+    Reservation,
+    ReservationNotFound,
+    ReserveRequest,
+    ReserveResponse,
+    Stock,
+    StockNotFound,
+    WatchStockRequest,
+    WatchStockResponse,
+)
+
+__all__ = ["Inventory"]
+
+_log = structlog.get_logger(__name__)
+
+
+class Inventory(InventoryServiceServicer):
+    """Serves the stock of one database. The catalog says what is sold."""
+
+    def __init__(self, db: Database, catalog: CatalogServiceStub, now: Callable[[], datetime]) -> None:
+        self._db = db
+        self._catalog = catalog
+        self._now = now
+
+    async def GetStock(self, request: GetStockRequest, context: Context, /) -> GetStockResponse:
+        return GetStockResponse(stock=_message(await self._stock(request.product_id)))
+
+    async def WatchStock(self, request: WatchStockRequest, context: Context, /) -> AsyncIterator[WatchStockResponse]:
+        told = read_resume_token(request.resume_token, request.product_id) if request.resume_token else None
+        async for _ in changes(self._db):
+            stock = await self._stock(request.product_id)
+            if stock.version != told:
+                told = stock.version
+                yield WatchStockResponse(stock=_message(stock), resume_token=resume_token(stock))
+
+    async def AdjustStock(
+        self, requests: AsyncIterator[AdjustStockRequest], context: Context, /
+    ) -> AsyncIterator[AdjustStockResponse]:
+        async for scan in requests:
+            yield await self._adjust(scan)
+
+    async def Reserve(self, request: ReserveRequest, context: Context, /) -> ReserveResponse:
+        product = await self._product(request.product_id)
+        async with self._db.begin() as tx:
+            if done := await replayed(tx, request, ReserveResponse):
+                return done
+            stock = await store.stock_of(tx, request.product_id)
+            if stock is None or product is None or not product.sellable:
+                raise NotForSale(product_id=request.product_id)
+            held = stock.holding(request.quantity, self._now())
+            if held is None:
+                raise OutOfStock(product_id=request.product_id, available=stock.available)
+            reservation = domain.Reservation(
+                reservation_id=request.request_id,
+                product_id=request.product_id,
+                quantity=request.quantity,
+                create_time=held.update_time,
+            )
+            await store.put_stock(tx, held)
+            await store.add_reservation(tx, reservation)
+            response = await remember(tx, request, ReserveResponse(reservation=_reservation(reservation)))
+        _log.info("stock reserved", product_id=request.product_id, quantity=request.quantity, left=held.available)
+        return response
+
+    async def Release(self, request: ReleaseRequest, context: Context, /) -> ReleaseResponse:
+        async with self._db.begin() as tx:
+            if done := await replayed(tx, request, ReleaseResponse):
+                return done
+            reservation = await store.take_reservation(tx, request.reservation_id)
+            if reservation is None:
+                raise ReservationNotFound(reservation_id=request.reservation_id)
+            stock = await store.stock_of(tx, reservation.product_id)
+            assert stock is not None  # a foreign key of the reservation
+            await store.put_stock(tx, stock.letting_go(reservation.quantity, self._now()))
+            response = await remember(tx, request, ReleaseResponse())
+        _log.info("stock released", product_id=reservation.product_id, quantity=reservation.quantity)
+        return response
+
+    async def _stock(self, product_id: str) -> domain.Stock:
+        async with self._db.read() as tx:
+            stock = await store.stock_of(tx, product_id)
+        if stock is None:
+            raise StockNotFound(product_id=product_id)
+        return stock
+
+    async def _product(self, product_id: str) -> CatalogProduct | None:
+        try:
+            return (await self._catalog.GetProduct(GetProductRequest(product_id=product_id))).product
+        except ProductNotFound:
+            return None
+
+    async def _adjust(self, scan: AdjustStockRequest) -> AdjustStockResponse:
+        async with self._db.read() as tx:
+            stocked = await store.stock_of(tx, scan.product_id) is not None
+        # Asked before the transaction: nobody waits for the catalog with the database in hand.
+        known = stocked or await self._product(scan.product_id) is not None
+        async with self._db.begin() as tx:
+            if done := await replayed(tx, scan, AdjustStockResponse):
+                return done
+            response = AdjustStockResponse(request_id=scan.request_id)
+            if not known:
+                response.refusal = AdjustStockResponse.REFUSAL_UNKNOWN_PRODUCT
+                return await remember(tx, scan, response)
+            now = self._now()
+            stock = await store.stock_of(tx, scan.product_id) or domain.Stock.none_yet(scan.product_id, now)
+            adjusted = stock.adjusted(scan.delta, now)
+            if adjusted is None:
+                response.refusal = AdjustStockResponse.REFUSAL_BELOW_RESERVED
+                return await remember(tx, scan, response)
+            await store.put_stock(tx, adjusted)
+            response.stock.CopyFrom(_message(adjusted))
+            await remember(tx, scan, response)
+        _log.info("stock adjusted", product_id=scan.product_id, delta=scan.delta, on_hand=adjusted.on_hand)
+        return response
+
+
+def _message(stock: domain.Stock) -> Stock:
+    return Stock(
+        product_id=stock.product_id,
+        available=stock.available,
+        on_hand=stock.on_hand,
+        reserved=stock.reserved,
+        update_time=_timestamp(stock.update_time),
+    )
+
+
+def _reservation(reservation: domain.Reservation) -> Reservation:
+    return Reservation(
+        reservation_id=reservation.reservation_id,
+        product_id=reservation.product_id,
+        quantity=reservation.quantity,
+        create_time=_timestamp(reservation.create_time),
+    )
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(moment)
+    return timestamp
