@@ -12,6 +12,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from protomesh.runtime.current import time_remaining
 from protomesh.runtime.store.changes import Feed
 from protomesh.runtime.store.errors import Contended
 from protomesh.runtime.store.sqlite import engine, is_busy
@@ -25,10 +26,6 @@ Transaction = AsyncSession
 # Kept back of what the caller still waits, so that the answer is ABORTED, which says what happened, and not a
 # deadline that passed somewhere.
 _TO_ANSWER_SECONDS = 0.05
-
-
-def _no_deadline() -> float | None:
-    return None
 
 
 class Database:
@@ -49,7 +46,7 @@ class Database:
         self,
         url: URL,
         *,
-        remaining: Callable[[], float | None] = _no_deadline,
+        remaining: Callable[[], float | None] = time_remaining,
         patience: timedelta = timedelta(seconds=5),
     ) -> None:
         self.url = url

@@ -31,7 +31,7 @@ class IdentifiedRequest(Protocol):
         """What the caller says is one request, however often it is sent."""
         ...
 
-    def SerializeToString(self, *, deterministic: bool | None = None) -> bytes:  # noqa: N802 - protobuf's name
+    def SerializeToString(self, *, deterministic: bool = ...) -> bytes:  # noqa: N802 - protobuf's name
         """The request's bytes."""
         ...
 
