@@ -30,8 +30,10 @@ def python_directory(root: Path) -> Path:
     return root / "generated" / "python"
 
 
-def generate_python(root: Path) -> list[Path]:
+def generate_python(root: Path, *, write: bool = True) -> list[Path]:
     """Makes the Python of every contract below `protos/` and returns the files that changed, sorted.
+
+    Without `write` nothing is changed: the files are those that would be.
 
     Everything is made in a temporary folder first: a contract with an error changes nothing. A file that is as it
     should be is not written again, so its modification time stays; one that no contract makes is removed.
@@ -47,7 +49,7 @@ def generate_python(root: Path) -> list[Path]:
         if sources:
             _protoc(root, sources, fresh, _executables(Path(temporary)))
             _complete(fresh)
-        return _replace(fresh, python_directory(root))
+        return _replace(fresh, python_directory(root), write=write)
 
 
 def _executables(folder: Path) -> Mapping[str, Path]:
@@ -107,23 +109,26 @@ def _complete(out: Path) -> None:
                 (folder / name).write_text(content)
 
 
-def _replace(fresh: Path, target: Path) -> list[Path]:
+def _replace(fresh: Path, target: Path, *, write: bool) -> list[Path]:
     """Makes `target` hold what `fresh` holds, file by file."""
     made = {path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()}
     changed: list[Path] = []
     for name in sorted(made):
         old, new = target / name, fresh / name
-        if not (old.is_file() and filecmp.cmp(old, new, shallow=False)):
+        if old.is_file() and filecmp.cmp(old, new, shallow=False):
+            continue
+        changed.append(old)
+        if write:
             old.parent.mkdir(parents=True, exist_ok=True)
             temporary = old.with_name(f".{old.name}.new")  # a reader sees the old file or the new one
             temporary.write_bytes(new.read_bytes())
             temporary.replace(old)
-            changed.append(old)
     stale = [path for path in target.rglob("*") if path.is_file() and path.relative_to(target) not in made]
+    changed += [path for path in stale if "__pycache__" not in path.parts]
+    if not write:
+        return sorted(changed)
     for path in stale:
         path.unlink()
-        if "__pycache__" not in path.parts:
-            changed.append(path)
     for folder in sorted((path for path in target.rglob("*") if path.is_dir()), reverse=True):
         if not any(folder.iterdir()):
             folder.rmdir()
