@@ -12,7 +12,7 @@ export VENV
 # A service that runs make itself must not be taken for a part of this one.
 unexport MAKEFLAGS MFLAGS
 
-.PHONY: help up down dev proto test check call status logs restart explain format extra lock clean
+.PHONY: help up down dev proto test check call status logs restart explain format docs extra lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these verbs
@@ -66,6 +66,10 @@ format: ## format Python and contracts
 	@"$(VENV)/bin/ruff" format --quiet .
 	@"$(VENV)/bin/ruff" check --quiet --fix-only .
 	@"$(VENV)/bin/buf" format --write protos
+
+docs: ## write the pages of docs/reference that are made from the code
+	@scripts/setup dev
+	@"$(VENV)/bin/python" scripts/reference
 
 extra: ## install optional tools: grpcurl, uv
 	@scripts/setup extra

@@ -11,7 +11,7 @@ if (!PROTOMESH_LISTEN || !PROTOMESH_EGRESS) {
   process.exit(2);
 }
 
-const HANDED_ON = ['traceparent', 'tracestate', 'baggage', 'x-request-id'];
+const HANDED_ON = ['traceparent', 'tracestate', 'baggage', 'x-request-id', 'x-protomesh-subject', 'x-protomesh-scopes'];
 const DRAIN_MILLISECONDS = 10_000;
 const COUNT_MILLISECONDS = 20;
 
@@ -37,15 +37,24 @@ function handedOn(call) {
   return metadata;
 }
 
+// What our caller is told when a callee fails. Only two codes mean the same to it as to us; and what was repeated here
+// is not to be repeated once more there.
+function passedUp(method, error) {
+  if (![grpc.status.UNAVAILABLE, grpc.status.DEADLINE_EXCEEDED].includes(error.code)) {
+    console.error(`${method}: ${error.message}`);
+    return { code: grpc.status.INTERNAL, details: 'internal error' };
+  }
+  const metadata = new grpc.Metadata();
+  if (error.code === grpc.status.UNAVAILABLE) metadata.set('x-envoy-ratelimited', 'true');
+  return { code: error.code, details: error.details, metadata };
+}
+
 // With `parent` a call ends when the one it serves does, and has no more time than that has left.
 function ask(call, callback) {
   const timer = setTimeout(() => {
     clock.read({}, handedOn(call), { parent: call }, (error, reading) => {
       if (!error) return callback(null, { ...reading, pid: process.pid });
-      // Only these two codes mean the same to our caller as to us.
-      const kept = [grpc.status.UNAVAILABLE, grpc.status.DEADLINE_EXCEEDED].includes(error.code);
-      if (!kept) console.error(`clock.v1.ClockService/Read: ${error.message}`);
-      callback({ code: kept ? error.code : grpc.status.INTERNAL, details: kept ? error.details : 'internal error' });
+      callback(passedUp('clock.v1.ClockService/Read', error));
     });
   }, call.request.hold_milliseconds);
   call.on('cancelled', () => clearTimeout(timer));

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from clock.v1 import ClockServiceServicer, ReadRequest, ReadResponse
 
@@ -13,11 +14,11 @@ class Clock(ClockServiceServicer):
 
     async def Read(self, request: ReadRequest, context: Context, /) -> ReadResponse:  # noqa: ARG002 - it is empty
         """Tells what this call carries."""
-        metadata = dict(context.invocation_metadata() or ())
+        assert context.time_remaining is not None, "every unary call has a deadline"
         return ReadResponse(
-            left_milliseconds=round(1000 * context.time_remaining()),
+            left_milliseconds=context.time_remaining // timedelta(milliseconds=1),
             caller=context.caller or "",
-            traceparent=str(metadata.get("traceparent", "")),
+            traceparent=str(context.metadata.get("traceparent", "")),
         )
 
 
