@@ -18,7 +18,7 @@ from grpc.aio import AioRpcError, Metadata
 
 from protomesh.v1 import options_pb2
 
-__all__ = ["DETAILS_KEY", "DeclaredError", "StatusError", "reason_of", "status_of"]
+__all__ = ["CODES", "DETAILS_KEY", "DeclaredError", "StatusError", "reason_of", "status_of"]
 
 DETAILS_KEY = "grpc-status-details-bin"
 CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
@@ -53,7 +53,7 @@ class DeclaredError(AioRpcError):
         return _TYPES[type_url]
 
     @classmethod
-    def received(cls, error: AioRpcError) -> AioRpcError:
+    def from_call(cls, error: AioRpcError) -> AioRpcError:
         """The declared error that a failed call carries, or the call's own error.
 
         Only errors whose class somebody has imported are known: nobody else can catch them.
@@ -77,6 +77,7 @@ class DeclaredError(AioRpcError):
 
     def _set(self, detail: Message, received: AioRpcError | None) -> None:
         self._detail = detail
+        self._received = received is not None
         if received is None:
             options = detail.DESCRIPTOR.GetOptions().Extensions[options_pb2.error]
             super().__init__(CODES[options.code], Metadata(), Metadata(), _fill(options.message, detail))
@@ -93,6 +94,11 @@ class DeclaredError(AioRpcError):
     def detail(self) -> Message:
         """The message that the contract declares."""
         return self._detail
+
+    @property
+    def received(self) -> bool:
+        """Whether it came from a call, and wasn't raised here."""
+        return self._received
 
     def status(self) -> status_pb2.Status:
         """What travels: code and text, google.rpc.ErrorInfo (AIP-193) and the message itself."""

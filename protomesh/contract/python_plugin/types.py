@@ -13,7 +13,9 @@ from protomesh.contract.python_plugin.package import Declared, Package
 __all__ = ["types"]
 
 # What every exception of grpc.aio has already: such a field is read from the error's `detail`.
-_TAKEN = frozenset({*dir(AioRpcError), "detail", "for_message", "from_detail", "message_type", "received", "status"})
+_TAKEN = frozenset(
+    {*dir(AioRpcError), "detail", "for_message", "from_call", "from_detail", "message_type", "received", "status"}
+)
 
 
 def types(package: Package) -> str:

@@ -1,0 +1,167 @@
+"""Wraps a servicer's method, once, when it is registered: what holds for every call costs no interceptor.
+
+Around each handler: the contract's deadline, its rules for requests, its errors, and the end of streams on drain.
+"""
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
+from typing import Any, NoReturn, TypeAlias
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+from grpc.aio import BaseError, ServicerContext
+
+from protomesh.runtime.context import Context
+from protomesh.runtime.current import current
+from protomesh.runtime.drain import Drain
+from protomesh.runtime.errors import StatusError
+from protomesh.runtime.method import Method
+from protomesh.runtime.status import DRAINED, LATE, Failure, InvalidRequest, failure_of
+from protomesh.runtime.task import HandlerTask, Interruption
+
+__all__ = ["Handler", "wrap"]
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # quoted: generic for type checkers only
+_Call = ServicerContext[Any, Any]
+_Parse = Callable[[bytes], Any]
+# Starts the handler: from the request as gRPC has it and the context, to the answer as gRPC wants it.
+_Start = Callable[[Any, Context, _Call], Coroutine[Any, Any, bytes | None]]
+
+_log = structlog.get_logger("protomesh.runtime")
+_KINDS: dict[tuple[bool, bool], tuple[str, Callable[[Any], Handler]]] = {
+    (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
+    (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
+    (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler),
+    (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler),
+}
+
+
+class _CallerGone(Exception):  # noqa: N818 - it says what happened
+    """A message could not be sent."""
+
+    def __init__(self, error: BaseError) -> None:
+        super().__init__()
+        self.error = error
+
+
+def wrap(handler: Handler, method: Method, drain: Drain) -> Handler:
+    """The handler that gRPC gets in place of a servicer's own.
+
+    It takes and gives bytes: a message that can't be read or written is then one more failure of this border.
+
+    Raises:
+        TypeError: the servicer's method is not `async`, or is no generator where it sends a stream.
+    """
+    attribute, make = _KINDS[bool(handler.request_streaming), bool(handler.response_streaming)]
+    inner = getattr(handler, attribute)
+    parse = _parser(handler, method)
+    serialize: Callable[[Any], bytes] = handler.response_serializer or bytes
+    read = _read_stream if handler.request_streaming else _read_one
+
+    async def answer(request: Any, context: Context, _call: _Call) -> bytes:
+        return serialize(await inner(read(request, parse), context))
+
+    async def send(request: Any, context: Context, call: _Call) -> None:
+        # Closed here, so that a handler's cleanup runs before the call ends and not when the garbage is collected.
+        async with aclosing(inner(read(request, parse), context)) as messages:
+            async for message in messages:
+                data = serialize(message)
+                try:
+                    await call.write(data)
+                except BaseError as error:
+                    raise _CallerGone(error) from error
+
+    if handler.response_streaming:
+        if not inspect.isasyncgenfunction(inner):
+            raise TypeError(f"{method.full_name} sends a stream: its handler has to be `async def` and to `yield`")
+        return make(_guarded(send, method, drain, stream=True))
+    if not inspect.iscoroutinefunction(inner):
+        raise TypeError(f"{method.full_name} has one answer: its handler has to be `async def` and to `return`")
+    return make(_guarded(answer, method, drain, stream=False))
+
+
+def _guarded(start: _Start, method: Method, drain: Drain, *, stream: bool) -> Callable[[Any, _Call], Awaitable[Any]]:
+    async def handle(request: Any, call: _Call) -> bytes | None:
+        loop = asyncio.get_running_loop()
+        context = Context(call, method, drain, loop)
+        current.set(context)
+        task = HandlerTask(start(request, context, call), loop=loop, owner=drain)
+        timer = None
+        if context.capped and context.loop_deadline is not None:
+            timer = loop.call_at(context.loop_deadline, task.interrupt, Interruption.DEADLINE)
+        if stream:
+            drain.watch(task, resumable=method.resumable)
+        try:
+            result = await task
+        except _CallerGone as gone:
+            raise gone.error from None  # gRPC knows what to make of its own
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - nothing may pass this border
+            await _end(error, task, call, context, method)
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if stream and task.interruption is Interruption.DRAIN:  # it caught its cancellation; the caller must know
+            await _abort(call, context, DRAINED)
+        return result
+
+    return handle
+
+
+async def _end(
+    error: Exception | asyncio.CancelledError,
+    task: HandlerTask[Any],
+    call: _Call,
+    context: Context,
+    method: Method,
+) -> NoReturn:
+    """Ends a call whose handler gave no answer: this is the border that no exception's text may cross."""
+    above = asyncio.current_task()
+    if above is not None and above.cancelling():
+        # The caller has gone and there is nobody to answer; what failed in the meantime is only for the log.
+        failed: BaseException | None = error
+        if isinstance(error, asyncio.CancelledError):
+            failed = task.exception() if task.done() and not task.cancelled() else None  # it was let finish, and failed
+        if isinstance(failed, Exception):
+            failure_of(failed, method)
+        raise asyncio.CancelledError
+    if task.interruption is Interruption.DRAIN:
+        await _abort(call, context, DRAINED)
+    if task.interruption is Interruption.DEADLINE:
+        await _abort(call, context, LATE)
+    await _abort(call, context, failure_of(error, method))
+
+
+async def _abort(call: _Call, context: Context, failure: Failure) -> NoReturn:
+    await call.abort(failure.code, failure.message, (*context.trailing_metadata, *failure.trailing))
+
+
+def _parser(handler: Handler, method: Method) -> _Parse:
+    deserialize: Callable[[bytes], Any] = handler.request_deserializer or bytes
+    validate = method.validate
+
+    def parse(data: bytes) -> Any:
+        try:
+            message = deserialize(data)
+        except DecodeError:
+            # https://grpc.github.io/grpc/core/md_doc_statuscodes.html: "Failure parsing request proto"
+            raise StatusError(grpc.StatusCode.INTERNAL, "the request is no message of this method") from None
+        if validate is not None and (violations := validate(message)):
+            raise InvalidRequest(violations)
+        return message
+
+    return parse
+
+
+def _read_one(data: bytes, parse: _Parse) -> Any:
+    return parse(data)
+
+
+def _read_stream(messages: AsyncIterator[bytes], parse: _Parse) -> AsyncGenerator[Any]:
+    async def read() -> AsyncGenerator[Any]:
+        async for data in messages:
+            yield parse(data)
+
+    return read()

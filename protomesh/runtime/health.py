@@ -1,0 +1,32 @@
+"""grpc.health.v1, whose watchers don't hold up the end of a worker."""
+
+import asyncio
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2
+
+from protomesh.runtime.drain import Drain
+from protomesh.runtime.task import HandlerTask, Interruption
+
+__all__ = ["Health"]
+
+
+class Health(health.aio.HealthServicer):
+    """Answers for the server as a whole ("") and for each RPC service by its full name."""
+
+    def __init__(self, drain: Drain) -> None:
+        super().__init__()
+        self._drain = drain
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802 - the contract's
+        """Tells the state now and whenever it changes, until the worker drains."""
+        watching = super().Watch(request, context)
+        task = HandlerTask(watching, loop=asyncio.get_running_loop(), owner=self._drain)
+        self._drain.watch(task, resumable=True)
+        try:
+            await task
+        except asyncio.CancelledError:
+            if task.interruption is not Interruption.DRAIN:
+                raise
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the worker is going away")

@@ -1,0 +1,88 @@
+"""The environment in which a service runs: all that one in any language has to know of the mesh."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+__all__ = ["Launch", "NotLaunched", "environment"]
+
+SERVICE = "PROTOMESH_SERVICE"
+LISTEN = "PROTOMESH_LISTEN"
+EGRESS = "PROTOMESH_EGRESS"
+DATA = "PROTOMESH_DATA"
+LOG = "PROTOMESH_LOG"
+DEADLINES = "PROTOMESH_DEADLINES"
+_REQUIRED = (SERVICE, LISTEN, EGRESS, DATA)
+
+
+class NotLaunched(Exception):  # noqa: N818 - it says what happened
+    """The environment is not that of a service; the message says what is missing and how a service is started."""
+
+
+def environment(
+    service: str, listen: str, egress: str, data: str, *, log: str, deadlines: bool = True
+) -> dict[str, str]:
+    """What a service's process is started with, whatever language it is written in.
+
+    Args:
+        service: Its name in mesh.yaml.
+        listen: Where it has to answer: `unix:/path` or `host:port`.
+        egress: Where it calls other services: Envoy, as `unix:/path` or `host:port`.
+        data: The directory for its own data, which all its workers share.
+        log: `json` or `console`.
+        deadlines: False suspends the contract's deadlines, for a worker that a person stops in a debugger.
+    """
+    values = {SERVICE: service, LISTEN: listen, EGRESS: egress, DATA: data, LOG: log}
+    return values if deadlines else {**values, DEADLINES: "off"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """That environment, read."""
+
+    service: str
+    listen: str
+    egress: str
+    data: Path
+    log: str = "console"
+    deadlines: bool = True
+    environ: Mapping[str, str]
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Reads the environment, by default the process's own.
+
+        Raises:
+            NotLaunched: something is missing or has a value that it can't have.
+        """
+        values = os.environ if environ is None else environ
+        missing = [name for name in _REQUIRED if not values.get(name)]
+        if missing:
+            raise NotLaunched(
+                f"{', '.join(missing)} not set. A worker is started by the mesh: `protomesh up` runs all services, "
+                "`protomesh run SERVICE` this one in your terminal."
+            )
+        log = values.get(LOG) or "console"
+        if log not in {"json", "console"}:
+            raise NotLaunched(f"{LOG} is json or console, not {log!r}")
+        deadlines = values.get(DEADLINES) or "on"
+        if deadlines not in {"on", "off"}:
+            raise NotLaunched(f"{DEADLINES} is on or off, not {deadlines!r}")
+        return cls(
+            service=values[SERVICE],
+            listen=values[LISTEN],
+            egress=values[EGRESS],
+            data=Path(values[DATA]),
+            log=log,
+            deadlines=deadlines == "on",
+            environ=values,
+        )
+
+    def egress_for(self, rpc_service: str) -> str:
+        """Where one RPC service is called: PROTOMESH_EGRESS, or a variable of its own.
+
+        For shop.catalog.v1.CatalogService that is PROTOMESH_EGRESS_SHOP_CATALOG_V1_CATALOGSERVICE.
+        """
+        return self.environ.get(f"{EGRESS}_{rpc_service.upper().replace('.', '_')}") or self.egress
