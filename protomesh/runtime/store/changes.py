@@ -62,6 +62,11 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
+    @property
+    def asking(self) -> bool:
+        """Whether the database is being asked now and again, because somebody waits."""
+        return self._task is not None
+
     async def wait_newer(self, seen: int | None) -> int:
         """Returns the count of changes as soon as it is not `seen`; None has seen nothing.
 

@@ -3,7 +3,9 @@
 Imported by the process that migrates and by tests, never by a worker.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -18,11 +20,14 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from protomesh.runtime.store.migrate import OWN, is_migrated, locked, migrations_of, record
 from protomesh.runtime.store.tables import OWN_VERSIONS
-from protomesh.runtime.store.url import sqlite_url
+from protomesh.runtime.store.url import sqlite_file, sqlite_url
 
 __all__ = ["differences", "upgrade", "write_revision"]
 
 ResultT = TypeVar("ResultT")
+
+# For workers of an older release, which write while a newer one migrates.
+_WAITS_SECONDS = 60.0
 
 _SCRIPT = '''"""{title}"""
 
@@ -59,7 +64,7 @@ def upgrade(url: URL, package: str) -> list[str]:
             return done
         engine = _engine(url)
         try:
-            _switch_to_wal(engine)
+            _switch_to_wal(url)
             with engine.begin() as connection:
                 for part in (OWN, package):
                     if unknown := _unknown(connection, part):
@@ -175,7 +180,9 @@ def _metadata(migration: MigrationContext) -> Any:
 
 
 def _engine(url: URL) -> Engine:
-    engine = create_engine(url.set(drivername="sqlite"), connect_args={"isolation_level": None, "timeout": 60.0})
+    engine = create_engine(
+        url.set(drivername="sqlite"), connect_args={"isolation_level": None, "timeout": _WAITS_SECONDS}
+    )
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -184,8 +191,10 @@ def _engine(url: URL) -> Engine:
     return engine
 
 
-def _switch_to_wal(engine: Engine) -> None:
+def _switch_to_wal(url: URL) -> None:
     # Here, and not when a worker connects: the switch needs the file for itself and does not wait for it. The file
-    # keeps the mode.
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    # keeps the mode. Not by SQLAlchemy, which begins a transaction first, and in one nothing would happen.
+    with closing(sqlite3.connect(sqlite_file(url), timeout=_WAITS_SECONDS, isolation_level=None)) as connection:
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise ValueError(f"{sqlite_file(url)} can't use a write-ahead log; is it on a network file system?")

@@ -1,0 +1,166 @@
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import grpc
+import pytest
+from sqlalchemy import URL, text
+from sqlalchemy.exc import OperationalError
+
+from protomesh.runtime.store import Contended, Database
+from protomesh.runtime.store.url import sqlite_file
+
+
+@contextmanager
+def another_writer(url: URL) -> Iterator[sqlite3.Connection]:
+    """Another process, as far as SQLite can tell, in the middle of a write."""
+    connection = sqlite3.connect(sqlite_file(url), isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        connection.close()
+
+
+async def insert(db: Database, number: int) -> None:
+    """Writes one number, in a transaction of its own."""
+    async with db.begin() as tx:
+        await tx.execute(text("INSERT INTO things VALUES (:number)"), {"number": number})
+
+
+async def numbers(db: Database) -> list[int]:
+    """What is kept."""
+    async with db.read() as tx:
+        return list(await tx.scalars(text("SELECT number FROM things ORDER BY number")))
+
+
+async def test_a_block_that_ends_well_is_kept(db: Database) -> None:
+    """Nothing but the end of the block commits."""
+    await insert(db, 1)
+    assert await numbers(db) == [1]
+
+
+async def test_a_block_that_raises_leaves_nothing(db: Database) -> None:
+    """All of a transaction or none of it."""
+
+    async def fail() -> None:
+        async with db.begin() as tx:
+            await tx.execute(text("INSERT INTO things VALUES (1)"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert await numbers(db) == []
+
+
+async def test_a_reader_can_not_write(db: Database) -> None:
+    """A write without its turn would fail at random under load; it fails always."""
+    with pytest.raises(OperationalError, match="readonly"):
+        async with db.read() as tx:
+            await tx.execute(text("INSERT INTO things VALUES (1)"))
+
+
+async def test_a_reader_sees_one_moment(db: Database) -> None:
+    """What is written meanwhile shows in the next transaction."""
+    async with db.read() as tx:
+        before = list(await tx.scalars(text("SELECT number FROM things")))
+        await insert(db, 1)
+        assert list(await tx.scalars(text("SELECT number FROM things"))) == before
+    assert await numbers(db) == [1]
+
+
+async def test_a_read_before_a_write_is_safe_from_other_writers(db: Database, url: URL) -> None:
+    """Fifty read-then-write transactions at once, over two Database instances, lose no update."""
+    await insert(db, 0)
+
+    async def increment(database: Database) -> None:
+        async with database.begin() as tx:
+            number = (await tx.execute(text("SELECT number FROM things"))).scalar_one()
+            await tx.execute(text("UPDATE things SET number = :number"), {"number": number + 1})
+
+    async with Database(url, patience=timedelta(seconds=60)) as other:
+        await asyncio.gather(*(increment(database) for _ in range(25) for database in (db, other)))
+    assert await numbers(db) == [50]
+
+
+async def test_a_writer_waits_no_longer_than_its_caller(url: URL, db: Database) -> None:
+    """Another process holds the lock: ABORTED, a little before the deadline."""
+    loop = asyncio.get_running_loop()
+    async with Database(url, remaining=lambda: 0.4) as impatient:
+        with another_writer(url):
+            began = loop.time()
+            with pytest.raises(Contended) as contended:
+                await insert(impatient, 1)
+            waited = loop.time() - began
+    assert contended.value.code is grpc.StatusCode.ABORTED
+    assert 0.2 < waited < 0.4
+    assert await numbers(db) == []
+
+
+async def test_a_writer_of_the_same_process_waits_no_longer_either(url: URL) -> None:
+    """The turn within one process has the same bound."""
+    async with Database(url, remaining=lambda: 0.3) as impatient, impatient.begin():
+        with pytest.raises(Contended):
+            await insert(impatient, 1)
+
+
+async def test_no_time_left_is_one_try(url: URL, db: Database) -> None:
+    """A late caller gets in if nobody is there, and out at once if somebody is."""
+    async with Database(url, remaining=lambda: 0.0) as late:
+        await insert(late, 1)
+        with another_writer(url), pytest.raises(Contended):
+            await insert(late, 2)
+    assert await numbers(db) == [1]
+
+
+async def test_a_writer_goes_on_as_soon_as_the_other_is_done(db: Database, url: URL) -> None:
+    """Without a deadline it waits, and the other's commit lets it in."""
+    with another_writer(url) as other:
+        waiting = asyncio.create_task(insert(db, 2))
+        other.execute("INSERT INTO things VALUES (1)")
+        done, _ = await asyncio.wait([waiting], timeout=0.2)
+        assert not done
+        other.execute("COMMIT")
+        await waiting
+    assert await numbers(db) == [1, 2]
+
+
+async def test_a_cancelled_wait_takes_no_turn(db: Database, url: URL) -> None:
+    """Whoever gives up while waiting leaves the database usable for the next."""
+    with another_writer(url):
+        waiting = asyncio.create_task(insert(db, 1))
+        await asyncio.wait([waiting], timeout=0.1)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    await insert(db, 2)
+    assert await numbers(db) == [2]
+
+
+async def test_a_cancelled_transaction_is_undone(db: Database) -> None:
+    """A handler whose caller hung up in the middle leaves nothing, and no lock."""
+    inside = asyncio.Event()
+
+    async def hang() -> None:
+        async with db.begin() as tx:
+            await tx.execute(text("INSERT INTO things VALUES (1)"))
+            inside.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hang())
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await insert(db, 2)
+    assert await numbers(db) == [2]
+
+
+async def test_many_readers_share_a_few_connections(db: Database) -> None:
+    """More readers than connections wait for each other and all get their answer."""
+    await insert(db, 7)
+    assert await asyncio.gather(*(numbers(db) for _ in range(40))) == [[7]] * 40
