@@ -1,1 +1,5 @@
-"""The command `protomesh`: words in, words out. It speaks with a running mesh by protomesh.admin.v1 only."""
+"""The command `protomesh`.
+
+One module a verb, imported when the verb is used: `protomesh --help` must be quick. To a running mesh it speaks the
+admin API and nothing else; the files of the logs it reads itself.
+"""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["ExitStatus", "Process"]
+__all__ = ["ExitStatus", "Process", "is_running"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +128,13 @@ class Process:
     def _resolve(self, code: int) -> None:
         if not self._ended.done():
             self._ended.set_result(ExitStatus(code))
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process and it is more than a zombie that nobody has asked for."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True

@@ -1,0 +1,79 @@
+"""The background process, from outside: how it is started, and how its start is watched."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import grpc
+
+from protomesh.admin.v1 import admin_service_pb2 as admin
+from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub
+from protomesh.cli.connection import unix_channel
+from protomesh.cli.exits import ExitCode, Failure
+from protomesh.cli.project import Project
+from protomesh.supervisor import RunDirectoryRefused, claim
+from protomesh.supervisor.logs import last_lines, log_file, rotate
+
+__all__ = ["spawn", "watch_start"]
+
+ALREADY_RUNNING = 75  # as protomesh.control.__main__ has it, which would import the whole mesh
+_ANSWERS = 30.0  # seconds until the new process must answer on its socket
+_Phase = admin.Status.Phase
+
+
+def spawn(project: Project, environment: str, *, keep_going: bool) -> "subprocess.Popen[bytes]":
+    """Starts the background process. It holds nothing of this terminal: no stream, no process group, no session.
+
+    Raises:
+        Failure: the run directory can't be used.
+    """
+    try:
+        claim(project.layout)
+    except RunDirectoryRefused as refused:
+        raise Failure(str(refused)) from refused
+    log = log_file(project.layout, "mesh")
+    rotate(log)
+    argv = [sys.executable, "-m", "protomesh.control", "--project", str(project.root), "--env", environment]
+    with log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603 - our own module
+            [*argv, *(["--keep-going"] if keep_going else [])],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=project.root,
+            env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": "0"},
+            start_new_session=True,
+        )
+
+
+async def watch_start(
+    project: Project, process: "subprocess.Popen[bytes] | None", show: Callable[[admin.Status], None]
+) -> admin.Status:
+    """Follows a starting mesh until it serves or has failed; `show` sees each status on the way.
+
+    `process` is the one that was started, if it was us: its end is noticed.
+
+    Raises:
+        Failure: it ended without a word; the text holds the end of its log.
+    """
+    deadline = time.monotonic() + _ANSWERS
+    while True:
+        last: admin.Status | None = None
+        async with unix_channel(project.layout.admin_socket) as channel:
+            try:
+                async for response in AdminServiceStub(channel).WatchStatus(admin.WatchStatusRequest()):
+                    last = response.status
+                    show(last)
+                    if last.phase in {_Phase.PHASE_SERVING, _Phase.PHASE_FAILED}:
+                        return last
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+        ended = process is not None and process.poll() not in {None, ALREADY_RUNNING}
+        if ended or last is not None or time.monotonic() > deadline:
+            lines = "\n".join(f"  {line}" for line in last_lines(log_file(project.layout, "mesh"), 15))
+            raise Failure(f"the mesh ended before it served. The end of its log:\n{lines}", ExitCode.FAILED)
+        await asyncio.sleep(0.05)

@@ -1,0 +1,63 @@
+"""`protomesh down`: stops the mesh."""
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+
+import grpc
+
+from protomesh.admin.v1 import admin_service_pb2 as admin
+from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub
+from protomesh.cli.connection import get_status, unix_channel
+from protomesh.cli.exits import ExitCode, Failure
+from protomesh.cli.project import Project
+from protomesh.model import Layout
+from protomesh.supervisor import end_leftovers, release
+from protomesh.supervisor.process import is_running
+
+__all__ = ["down", "shut_down", "wait_gone"]
+
+_LIMIT = 40.0  # seconds; workers have 12 to drain, Envoy some more
+
+
+def down(directory: Path | None) -> None:
+    """Returns when no process, socket or port of the mesh is left.
+
+    Raises:
+        Failure: nothing runs, and nothing was left over.
+    """
+    project = Project.find(directory)
+    asyncio.run(_down(project))
+
+
+async def _down(project: Project) -> None:
+    status = await get_status(project.layout)
+    if status is None:
+        leftovers = await end_leftovers(project.layout)
+        release(project.layout)
+        if not leftovers:
+            raise Failure(f"no mesh runs for {project.root}.", ExitCode.NOT_RUNNING)
+        print(f"the mesh had died; {len(leftovers)} leftover processes are ended")
+        return
+    await shut_down(project.layout)
+    if not await wait_gone(project.layout, status.pid):
+        raise Failure(f"the mesh (PID {status.pid}) does not stop; see {project.layout.logs}/mesh.log")
+    print(f"{status.mesh or project.root.name} is down")
+
+
+async def shut_down(layout: Layout) -> None:
+    """Asks the mesh to stop; nothing happens if it is on its way already."""
+    async with unix_channel(layout.admin_socket) as channel:
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await AdminServiceStub(channel).Shutdown(admin.ShutdownRequest(), timeout=5)
+
+
+async def wait_gone(layout: Layout, pid: int) -> bool:
+    """Waits until the mesh's process has ended and its run directory is gone. Returns whether it came to that."""
+    deadline = time.monotonic() + _LIMIT
+    while time.monotonic() < deadline:
+        if not is_running(pid) and not Path(layout.run).exists():  # noqa: ASYNC240 - nothing else runs here
+            return True
+        await asyncio.sleep(0.05)
+    return False

@@ -1,0 +1,66 @@
+"""`protomesh up`: starts the mesh in the background."""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from protomesh.admin.v1 import admin_service_pb2 as admin
+from protomesh.cli.background import spawn, watch_start
+from protomesh.cli.connection import get_status
+from protomesh.cli.down import shut_down, wait_gone
+from protomesh.cli.exits import ExitCode, Failure
+from protomesh.cli.progress import Progress
+from protomesh.cli.project import Project
+from protomesh.cli.welcome import failure_text, welcome
+
+__all__ = ["bring_up", "up"]
+
+_Phase = admin.Status.Phase
+
+
+def up(directory: Path | None, environment: str, *, keep_going: bool) -> None:
+    """Returns when every service answers through Envoy, and says what can be called.
+
+    A mesh that is up already is left as it is.
+
+    Raises:
+        Failure: a contract or mesh.yaml is wrong (every problem is listed and nothing is started), or the mesh did
+            not start.
+    """
+    project = Project.find(directory)
+    topology = project.compile(environment).topology
+    started = time.monotonic()
+    try:
+        with Progress(sys.stdout) as progress:
+            status, was_up = asyncio.run(bring_up(project, environment, progress, keep_going=keep_going))
+    except KeyboardInterrupt:
+        asyncio.run(_give_up(project))
+        raise
+    if status.phase != _Phase.PHASE_SERVING:
+        raise Failure(failure_text(status, project, keep_going=keep_going), ExitCode.FAILED)
+    headline = "is up already" if was_up else f"is up, after {time.monotonic() - started:.1f} s"
+    print(welcome(status, topology, project, headline))
+
+
+async def bring_up(
+    project: Project, environment: str, progress: Progress, *, keep_going: bool
+) -> tuple[admin.Status, bool]:
+    """Starts the mesh unless it runs. Returns its status when it serves or has failed, and whether it was up before."""
+    status = await get_status(project.layout)
+    if status is not None and status.phase == _Phase.PHASE_SERVING:
+        return status, True
+    if status is not None and status.phase in {_Phase.PHASE_STOPPING, _Phase.PHASE_FAILED}:
+        progress.say("waiting for the mesh that ends")
+        await wait_gone(project.layout, status.pid)
+        status = None
+    process = spawn(project, environment, keep_going=keep_going) if status is None else None
+    return await watch_start(project, process, progress.show), False
+
+
+async def _give_up(project: Project) -> None:
+    """Ctrl-C while it starts: nothing half-started stays."""
+    status = await get_status(project.layout)
+    if status is not None:
+        await shut_down(project.layout)
+        await wait_gone(project.layout, status.pid)
