@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module
+from pathlib import Path
 
 import structlog
 
@@ -19,6 +20,7 @@ __all__ = ["CompositionRoot", "NoApp", "find", "serve"]
 
 CompositionRoot = Callable[[Mesh], AbstractAsyncContextManager[App]]
 _log = structlog.get_logger("protomesh.runtime")
+_STUBS = Path("generated/python")  # of the project, whose directory a worker runs in
 
 
 class NoApp(Exception):  # noqa: N818 - it says what happened
@@ -34,8 +36,9 @@ def find(reference: str) -> CompositionRoot:
     module, colon, name = reference.partition(":")
     if not (module and colon and name):
         raise NoApp(f"{reference!r} is not MODULE:NAME, as services.catalog.app:app")
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # the project's directory, as `python -m` has it
+    for place in ("", str(_STUBS.resolve())):  # the project's directory, as `python -m` has it, and its stubs
+        if place not in sys.path:
+            sys.path.insert(0, place)
     try:
         found = getattr(import_module(module), name, None)
     except ModuleNotFoundError as error:
