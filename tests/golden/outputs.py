@@ -1,0 +1,13 @@
+"""What a golden case is translated to. A part that translates adds its output to OUTPUTS, and nothing else."""
+
+from collections.abc import Callable, Mapping
+
+from protomesh.contract import Compilation
+from tests.golden.model_yaml import model_yaml
+
+__all__ = ["OUTPUTS"]
+
+# File name in the case's folder -> its text, from a project without errors.
+OUTPUTS: Mapping[str, Callable[[Compilation], str]] = {
+    "model.yaml": model_yaml,
+}

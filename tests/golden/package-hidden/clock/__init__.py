@@ -1,0 +1,1 @@
+"""Hides clock.v1."""
