@@ -27,6 +27,7 @@ __all__ = ["Contract", "DeclaredMessage", "MethodDeclaration", "ServiceDeclarati
 _PACKAGE, _SERVICE, _METHOD = 2, 6, 2  # fields of FileDescriptorProto and ServiceDescriptorProto
 _SERVICE_OPTIONS, _METHOD_OPTIONS, _MESSAGE_OPTIONS = 3, 4, 7
 _POLICY, _EVENT, _HTTP, _IDEMPOTENCY = 51423, 51424, 72295728, 34  # numbers of the options
+_CODE = 1  # of DeclaredError
 _SAFETY = {
     MethodOptions.IDEMPOTENCY_UNKNOWN: Safety.UNSAFE,
     MethodOptions.NO_SIDE_EFFECTS: Safety.NO_SIDE_EFFECTS,
@@ -190,7 +191,8 @@ def _declared(contract: Contract, package: str, message: Message, locations: Loc
     event = options.Extensions[options_pb2.event] if is_event else None
     origins: dict[str, Origin] = {}
     if error is not None:
-        origins |= locations.option_fields(message.path, _MESSAGE_OPTIONS, _POLICY, _set_fields(error))
+        fields = [("code", _CODE), *_set_fields(error)]  # the rule about a code that is not there needs its place too
+        origins |= locations.option_fields(message.path, _MESSAGE_OPTIONS, _POLICY, fields)
     if event is not None:
         origins |= locations.option_fields(message.path, _MESSAGE_OPTIONS, _EVENT, _set_fields(event))
     declared = DeclaredMessage(message=message, package=package, error=error, event=event, origins=origins)

@@ -60,13 +60,19 @@ def resolve_methods(contract: Contract, mesh: Mesh, report: Report) -> dict[str,
     Reports what an override widens. A duration that is malformed counts as absent here; `lint` reports it.
     """
     resolved: dict[str, Resolved] = {}
-    for service in contract.services.values():
-        policies = {method.full_name: _resolve(service, method, mesh, report) for method in service.methods}
-        for method in service.methods:
-            declared, policy = policies[method.full_name]
-            resolved[method.full_name] = Resolved(
-                method=_method(contract, service, method, policy), declared=declared.audience
-            )
+    narrowing: set[Origin] = set()
+    for service, method in contract.methods():
+        declared, policy = _resolve(service, method, mesh, report, narrowing)
+        resolved[method.full_name] = Resolved(
+            method=_method(contract, service, method, policy), declared=declared.audience
+        )
+    for layer in mesh.layers:
+        for key in layer.overrides.keys() & contract.services.keys():
+            for name, value in _settings(layer.overrides[key]):
+                origin = layer.tree.origin(("overrides", key, name))
+                if origin not in narrowing:
+                    message = f"{_written(value)} is more than any method of {key} has"
+                    report.add(OVERLAY_WIDENS, origin, message, _HINT)
     return resolved
 
 
@@ -77,9 +83,9 @@ def package_defaults(contracts: Mapping[str, Contracts], package: str) -> tuple[
 
 
 def _resolve(
-    service: ServiceDeclaration, method: MethodDeclaration, mesh: Mesh, report: Report
+    service: ServiceDeclaration, method: MethodDeclaration, mesh: Mesh, report: Report, narrowing: set[Origin]
 ) -> tuple[_Policy, _Policy]:
-    """Returns what the contract declares and what holds in the end."""
+    """Returns what the contract declares and what holds in the end. Overrides that narrow go to `narrowing`."""
     declared = _declared(service, method, mesh.layers[0])
     policy = declared
     applied: list[Layer] = []
@@ -88,9 +94,9 @@ def _resolve(
             before = policy
             policy = _declared(service, method, layer)
             for earlier in applied:
-                policy = _override(policy, service, method, earlier, report=None)
+                policy = _override(policy, service, method, earlier, Report(), set())
             _check_defaults(before, policy, method, report)
-        policy = _override(policy, service, method, layer, report)
+        policy = _override(policy, service, method, layer, report, narrowing)
         applied.append(layer)
     return declared, policy
 
@@ -124,35 +130,37 @@ def _declared(service: ServiceDeclaration, method: MethodDeclaration, layer: Lay
 
 
 def _override(
-    policy: _Policy, service: ServiceDeclaration, method: MethodDeclaration, layer: Layer, report: Report | None
+    policy: _Policy,
+    service: ServiceDeclaration,
+    method: MethodDeclaration,
+    layer: Layer,
+    report: Report,
+    narrowing: set[Origin],
 ) -> _Policy:
     """Applies one file's overrides: of the service, which cap, then of the method, which must not widen."""
-    for key, name, override in _overrides(service, method, layer):
-        path = ("overrides", key, name)
-        wanted = getattr(override, name)
-        new = RateLimit(requests=wanted.requests, per=wanted.per) if isinstance(wanted, RateLimitFile) else wanted
-        current = getattr(policy, name)
-        if _wider(new, current):
-            if report is not None and key != service.full_name:
+    for key in (service.full_name, method.full_name):
+        for name, new in _settings(layer.overrides.get(key)):
+            origin = layer.tree.origin(("overrides", key, name))
+            current = getattr(policy, name)
+            if not _wider(new, current):
+                narrowing.add(origin)
+                if new != current:
+                    changes: dict[str, Any] = {name: new, "origins": {**policy.origins, name: origin}}
+                    policy = replace(policy, **changes)
+            elif key == method.full_name:
                 message = f"{_written(new)} is more than {_written(current)}, which {method.full_name} has"
-                report.add(OVERLAY_WIDENS, layer.tree.origin(path), message, _HINT)
-            continue
-        if new != current:
-            origins = {**policy.origins, name: layer.tree.origin(path)}
-            changes: dict[str, Any] = {name: new, "origins": origins}
-            policy = replace(policy, **changes)
+                report.add(OVERLAY_WIDENS, origin, message, _HINT)
     return policy
 
 
-def _overrides(
-    service: ServiceDeclaration, method: MethodDeclaration, layer: Layer
-) -> Iterator[tuple[str, str, Override]]:
-    for key in (service.full_name, method.full_name):
-        if key in layer.overrides:
-            override = layer.overrides[key]
-            for name in ("timeout", "audience", "rate_limit"):
-                if getattr(override, name) is not None:
-                    yield key, name, override
+def _settings(override: Override | None) -> Iterator[tuple[str, Any]]:
+    """What an override sets, in the model's types."""
+    for name in ("timeout", "audience", "rate_limit"):
+        value = getattr(override, name, None)
+        if isinstance(value, RateLimitFile):
+            yield name, RateLimit(requests=value.requests, per=value.per)
+        elif value is not None:
+            yield name, value
 
 
 def _check_defaults(before: _Policy, after: _Policy, method: MethodDeclaration, report: Report) -> None:

@@ -17,11 +17,16 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
 
 from protomesh.contract.include import materialize
+from protomesh.contract.report import Rule
 from protomesh.diagnostics import InvalidProject, Problems
 from protomesh.model import Origin
 from protomesh.v1 import options_pb2
 
-__all__ = ["compile_protos", "proto_files"]
+__all__ = ["RULES", "compile_protos", "proto_files"]
+
+NO_CONTRACTS = Rule(id="NO_CONTRACTS", means="There is no .proto file below protos/.")
+PROTO_SYNTAX = Rule(id="PROTO_SYNTAX", means="protoc does not accept a contract.")
+RULES = (NO_CONTRACTS, PROTO_SYNTAX)
 
 # A REST caller gets the details of an error as JSON only if the transcoder knows their types.
 _ALWAYS = ("google/rpc/error_details.proto", "google/rpc/status.proto")
@@ -50,7 +55,7 @@ def compile_protos(root: Path) -> FileDescriptorSet:
     if not files:
         problems = Problems()
         hint = "Put contracts in protos/, one folder for each package: protos/shop/catalog/v1/catalog_service.proto."
-        problems.error(Origin(file="protos"), "NO_CONTRACTS", "there is no .proto file below protos/", hint)
+        problems.error(Origin(file="protos"), NO_CONTRACTS.id, "there is no .proto file below protos/", hint)
         problems.raise_if_any()
     include = materialize(root)
     cached = root / ".protomesh" / "cache" / f"contracts-{_digest(root, files, include)}.binpb"
@@ -99,15 +104,15 @@ def _problems(root: Path, stderr: str) -> Problems:
     whole = f"{root / 'protos'}/"
     for line in stderr.splitlines():
         placed = _PLACED.fullmatch(line.strip())
-        if not placed or placed["text"].startswith("warning: "):
-            continue
+        if not placed or placed["text"].startswith("warning: ") or placed["text"] == "File not found.":
+            continue  # of a missing file the import that asks for it is told
         file = f"protos/{placed['file'].removeprefix(whole)}"
         origin = Origin(file=file, line=int(placed["line"] or 1), column=int(placed["column"] or 1))
         hint = "Correct the contract; this is protoc's own message."
-        problems.error(origin, "PROTO_SYNTAX", placed["text"].rstrip("."), hint)
+        problems.error(origin, PROTO_SYNTAX.id, placed["text"].rstrip("."), hint)
     if not problems.errors:
         message = f"protoc failed: {stderr.strip()}"
-        problems.error(Origin(file="protos"), "PROTO_SYNTAX", message, "Correct the contracts.")
+        problems.error(Origin(file="protos"), PROTO_SYNTAX.id, message, "Correct the contracts.")
     return problems
 
 

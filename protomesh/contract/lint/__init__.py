@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 
-from protomesh.contract import gateways, ignores, mesh_yaml, policies, yaml_tree
+from protomesh.contract import gateways, ignores, mesh_yaml, policies, sources, yaml_tree
 from protomesh.contract.lint import (
     access,
     calls,
@@ -25,7 +25,7 @@ from protomesh.contract.report import Report, Rule
 __all__ = ["RULES", "Project", "run"]
 
 _FAMILIES = (references, calls, deadlines, safety, access, rest, paging, streams, errors, events, packages)
-_ELSEWHERE = (yaml_tree, mesh_yaml, gateways, policies, ignores)
+_ELSEWHERE = (sources, yaml_tree, mesh_yaml, gateways, policies, ignores)
 
 RULES: Mapping[str, Rule] = {
     rule.id: rule

@@ -37,7 +37,8 @@ def check(project: Project, report: Report) -> None:
         if not method.streaming and resolved.method.timeout is None and not says:
             hint = (
                 f'Add option (protomesh.v1.method) = {{timeout: "2s"}} here, or (protomesh.v1.service) for all of '
-                f"{service.full_name.rpartition('.')[2]}; for a contract that is not yours contracts: in mesh.yaml."
+                f"{service.full_name.rpartition('.')[2]}; if the contract is not yours, give its package a timeout "
+                "under contracts: in mesh.yaml."
             )
             report.add(UNARY_WITHOUT_DEADLINE, method.origin, f"{method.full_name} has no deadline", hint)
     for name in project.mesh.file.services:

@@ -27,7 +27,7 @@ def check(project: Project, report: Report) -> None:
         checked.add(first)
         if found := _hiding(project.root, first):
             message = f"the Python module {first!r} ({found}) hides the proto package {package}"
-            hint = f"Rename one of them; a folder without __init__.py hides nothing, and neither does {first}.proto."
+            hint = "Rename one of them; a folder without __init__.py hides nothing."
             report.add(PACKAGE_HIDDEN, origin, message, hint)
 
 

@@ -25,7 +25,7 @@ def check(project: Project, report: Report) -> None:
         )
         missing = [f"{kind} {name}" for message, name, kind in wanted if not message.has(name, kind)]
         if missing:
-            message = f"{method.full_name} lists without {' and '.join(missing)}"
+            message = f"{method.full_name} lists without {', '.join(missing)}"
             hint = "Add int32 page_size and string page_token to its request, string next_page_token to its response."
             report.add(LIST_WITHOUT_PAGING, method.origin, message, hint)
 
