@@ -12,7 +12,9 @@ __all__ = ["EnvironmentOf", "InvalidEnvironmentFile", "read_env_file", "worker_e
 class EnvironmentOf(Protocol):
     """`protomesh.runtime.launch.environment`: what a service in any language is told. Passed in: that is a leaf."""
 
-    def __call__(self, service: str, listen: str, egress: str, data: str, *, log: str) -> dict[str, str]: ...  # noqa: D102
+    def __call__(  # noqa: D102
+        self, service: str, listen: str, egress: str, data: str, *, log: str, deadlines: bool = True
+    ) -> dict[str, str]: ...
 
 
 class InvalidEnvironmentFile(Exception):  # noqa: N818 - it says what happened, as InvalidProject does
@@ -20,17 +22,19 @@ class InvalidEnvironmentFile(Exception):  # noqa: N818 - it says what happened, 
 
 
 def worker_environment(
-    service: Service, listen: str, layout: Layout, root: Path, environment: EnvironmentOf, *, log: str = "json"
+    service: Service, listen: str, layout: Layout, root: Path, environment: EnvironmentOf, *, attached: bool = False
 ) -> dict[str, str]:
     """What a worker sees on top of our own environment.
 
-    The service's `env_file`, then its `env`, then what Protomesh itself says, which nothing overrides.
+    The service's `env_file`, then its `env`, then what Protomesh itself says, which nothing overrides. `attached` is a
+    worker that a person runs in a terminal: it writes for people and has no deadlines.
 
     Raises:
         InvalidEnvironmentFile: `env_file` is missing or malformed.
     """
     egress = f"unix:{layout.egress_socket(service.name)}"
-    told = environment(service.name, listen, egress, str(layout.data(service.name)), log=log)
+    data, log = str(layout.data(service.name)), "console" if attached else "json"
+    told = environment(service.name, listen, egress, data, log=log, deadlines=not attached)
     named = read_env_file(root / service.env_file) if service.env_file else {}
     return {**named, **service.env, **told}
 

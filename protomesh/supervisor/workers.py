@@ -147,7 +147,7 @@ class Workers:
         try:
             generation = next(self._generations)
             address = UnixAddress(str(self._host.layout.run / f"{self.service.name}{ATTACHED}{generation}.sock"))
-            yield Attachment(self._environment(address, log="console"), address)
+            yield Attachment(self._environment(address, attached=True), address)
         finally:
             self._attaching = False
             if self._attached is not None:
@@ -219,7 +219,7 @@ class Workers:
         layout = self._host.layout
         address = UnixAddress(layout.worker_socket(self.service.name, next(self._generations), index))
         try:
-            told = self._environment(address, log="json")
+            told = self._environment(address)
         except InvalidEnvironmentFile as error:
             raise WorkerFailed(str(error)) from error
         return Launch(
@@ -239,9 +239,11 @@ class Workers:
             case External():
                 raise AssertionError("what runs elsewhere is not started")
 
-    def _environment(self, address: UnixAddress, *, log: str) -> dict[str, str]:
+    def _environment(self, address: UnixAddress, *, attached: bool = False) -> dict[str, str]:
         host = self._host
-        return worker_environment(self.service, str(address), host.layout, host.root, host.environment, log=log)
+        return worker_environment(
+            self.service, str(address), host.layout, host.root, host.environment, attached=attached
+        )
 
     async def _report(self) -> None:
         """Tells control which endpoints there are now; the newest list wins whatever the order of the callers.

@@ -37,7 +37,9 @@ asyncio.run(main())
 """
 
 
-def environment(service: str, listen: str, egress: str, data: str, *, log: str) -> dict[str, str]:
+def environment(
+    service: str, listen: str, egress: str, data: str, *, log: str, deadlines: bool = True
+) -> dict[str, str]:
     """What `protomesh.runtime.launch.environment` tells, as far as PROGRAM needs it."""
     return {
         "PROTOMESH_SERVICE": service,
@@ -45,6 +47,7 @@ def environment(service: str, listen: str, egress: str, data: str, *, log: str) 
         "PROTOMESH_EGRESS": egress,
         "PROTOMESH_DATA": data,
         "PROTOMESH_LOG": log,
+        "PROTOMESH_DEADLINES": "on" if deadlines else "off",
     }
 
 

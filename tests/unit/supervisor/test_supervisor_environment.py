@@ -33,3 +33,12 @@ def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     """It is a mistake of the user's, so it has no traceback."""
     with pytest.raises(InvalidEnvironmentFile, match="Create it, or remove env_file"):
         read_env_file(tmp_path / "none")
+
+
+def test_a_person_has_time(root: Path, layout: Layout) -> None:
+    """A worker in a terminal has no deadlines, and writes for people."""
+    own = worker_environment(service("catalog"), "unix:/s", layout, root, environment)
+    attached = worker_environment(service("catalog"), "unix:/s", layout, root, environment, attached=True)
+
+    assert (own["PROTOMESH_LOG"], own["PROTOMESH_DEADLINES"]) == ("json", "on")
+    assert (attached["PROTOMESH_LOG"], attached["PROTOMESH_DEADLINES"]) == ("console", "off")
