@@ -46,6 +46,7 @@ class Cache:
         self._streams: dict[Stream, Callable[[], None]] = {}
         self._due: asyncio.TimerHandle | None = None
         self._answered = asyncio.Event()
+        self.answers = 0  # how often clients connected, left or answered
 
     def publish(self, node: str, snapshot: Snapshot) -> None:
         """Makes `snapshot` what that node should hold, or with ANY_NODE what every other node should.
@@ -58,7 +59,7 @@ class Cache:
         snapshot = snapshot.after(former)
         self._snapshots[node] = snapshot
         changed = snapshot.changed_types(former)
-        if former is None or changed <= URGENT:
+        if former is None or (changed and changed <= URGENT):
             self._wake()
         elif changed and self._due is None and self._streams:
             self._due = asyncio.get_running_loop().call_later(_SETTLE, self._wake)
@@ -71,9 +72,14 @@ class Cache:
         """What that node's clients said."""
         return NodeStatus(node=node, streams=tuple(stream.status() for stream in self._of(node)))
 
-    async def wait_answered(self) -> None:
-        """Returns when any client has connected, left or answered after this call."""
-        await self._answered.wait()
+    async def wait_answered(self, since: int) -> int:
+        """Returns when clients have connected, left or answered more often than `since`; returns how often by now.
+
+        `answers` before a look at the status, then this, misses nothing that happens in between.
+        """
+        while self.answers <= since:
+            await self._answered.wait()
+        return self.answers
 
     async def wait_acknowledged(
         self,
@@ -120,6 +126,7 @@ class Cache:
 
     def answered(self) -> None:
         """Tells those who wait that a client connected, left or answered."""
+        self.answers += 1
         self._answered.set()
         self._answered = asyncio.Event()
 

@@ -7,7 +7,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol.
 
 from collections.abc import Iterable
 
-__all__ = ["PUSH_ORDER", "URGENT", "pushed_before", "removed_before", "sorted_for_push", "warms_with"]
+__all__ = ["PUSH_ORDER", "URGENT", "pushed_before", "removed_before", "sorted_for_push", "warmed_by", "warms_with"]
 
 _PREFIX = "type.googleapis.com/envoy."
 _CLUSTER = _PREFIX + "config.cluster.v3.Cluster"
@@ -60,3 +60,8 @@ def removed_before(first: str, second: str) -> bool:
 def warms_with(type_url: str) -> frozenset[str]:
     """The types whose resources a client waits for again after a resource of `type_url` changed."""
     return _WARMS_WITH.get(type_url, frozenset())
+
+
+def warmed_by(type_url: str) -> frozenset[str]:
+    """The types after whose change a client waits for resources of `type_url`."""
+    return frozenset(changed for changed, awaited in _WARMS_WITH.items() if type_url in awaited)

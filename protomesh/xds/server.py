@@ -26,6 +26,8 @@ _OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
 )
 
+_ARRIVAL = 5.0  # seconds after which a client that came back has named every type that it follows
+
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +46,8 @@ class Server:
         self._cache = cache
         self._wire = Wire(pool)
         self._server: grpc.aio.Server | None = None
+        self._pending: set[asyncio.Event] = set()  # of each stream: there may be something to do
+        self._stopping = False
 
     async def start(self, address: str) -> int:
         """Begins to serve at `unix:/path` (mode 0600) or `host:port`; port 0 takes a free one.
@@ -71,25 +75,34 @@ class Server:
     async def stop(self) -> None:
         """Ends every stream and stops listening. Clients go on with what they hold and come back by themselves."""
         if self._server is not None:
-            await self._server.stop(grace=None)
-            self._server = None
+            # Streams that end by themselves leave no cancelled handlers behind in the log.
+            self._stopping = True
+            for pending in self._pending:
+                pending.set()
+            await self._server.stop(grace=1)
+            self._server, self._stopping = None, False
 
     async def _serve(self, requests: AsyncIterator[Request], context: "grpc.aio.ServicerContext[Any, Any]") -> None:
         stream = Stream(peer=context.peer())
         pending = asyncio.Event()
+        self._pending.add(pending)
         reader = asyncio.create_task(self._read(stream, requests, pending))
+        arrival = asyncio.get_running_loop().call_later(_ARRIVAL, _arrive, stream, pending)
         try:
-            while not reader.done():
+            while not (reader.done() or self._stopping):
                 await pending.wait()
                 pending.clear()
                 if stream.node is not None and (snapshot := self._cache.snapshot(stream.node)) is not None:
                     for response in stream.push(snapshot):
                         await context.write(self._wire.write(response))
-            await reader
+            if reader.done():
+                await reader
         except _NodeMissing:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first request of a stream needs node.id")
         finally:
+            arrival.cancel()
             reader.cancel()
+            self._pending.discard(pending)
             self._cache.detach(stream)
 
     async def _read(self, stream: Stream, requests: AsyncIterator[Request], pending: asyncio.Event) -> None:
@@ -110,6 +123,11 @@ class Server:
 
 class _NodeMissing(Exception):  # noqa: N818 - internal
     """A client did not say who it is."""
+
+
+def _arrive(stream: Stream, pending: asyncio.Event) -> None:
+    stream.arrived()
+    pending.set()
 
 
 def _as_it_is(data: bytes) -> bytes:

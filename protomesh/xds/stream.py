@@ -2,7 +2,7 @@
 
 import itertools
 
-from protomesh.xds.order import pushed_before, removed_before, sorted_for_push, warms_with
+from protomesh.xds.order import pushed_before, removed_before, sorted_for_push, warmed_by, warms_with
 from protomesh.xds.resource import Key, Resource
 from protomesh.xds.snapshot import Snapshot
 from protomesh.xds.status import Rejection, StreamStatus
@@ -24,6 +24,8 @@ class Stream:
         self.node: str | None = None  # as its first request said
         self._subscriptions: dict[str, Subscription] = {}
         self._nonces = map(str, itertools.count(1))
+        self._warming: set[Key] = set()  # to be sent again once the client, which came back, asks for the type
+        self._returning = False  # holds things from an earlier stream, and may not have said all of them yet
 
     def receive(self, request: Request) -> None:
         """Takes in what the client sent."""
@@ -31,8 +33,13 @@ class Stream:
             self.node = request.node
         subscription = self._subscriptions.get(request.type_url)
         if subscription is None:
-            subscription = self._subscriptions[request.type_url] = Subscription(request.type_url, self._nonces)
-        subscription.receive(request)
+            self._open(request)
+        else:
+            subscription.receive(request)
+
+    def arrived(self) -> None:
+        """Tells that a client that came back has had the time to say everything that it holds."""
+        self._returning = False
 
     def push(self, snapshot: Snapshot) -> list[Response]:
         """What to send now, in order, on the way to `snapshot`."""
@@ -45,6 +52,8 @@ class Stream:
                 needed = frozenset(itertools.chain.from_iterable(s.needed() for s in self._subscriptions.values()))
             return key not in needed and not self._may_be_needed(key[0], snapshot)
 
+        for type_url, subscription in self._subscriptions.items():
+            subscription.recognize(snapshot.resources(type_url))
         for type_url in sorted_for_push(self._subscriptions):
             subscription = self._subscriptions[type_url]
             sent = subscription.respond(
@@ -84,6 +93,19 @@ class Stream:
             },
         )
 
+    def _open(self, request: Request) -> None:
+        subscription = self._subscriptions[request.type_url] = Subscription(request.type_url, self._nonces)
+        subscription.receive(request)
+        self._returning = self._returning or bool(request.initial_versions)
+        for key in [key for key in self._warming if key[0] == request.type_url]:
+            self._warming.remove(key)
+            subscription.send_again(key[1])
+        if not warmed_by(request.type_url) <= self._subscriptions.keys():
+            # Envoy asks for clusters first, unless one of them was warming when the stream broke: then it keeps
+            # silent about clusters until it has the endpoints, of which it says that it holds them.
+            for name in request.initial_versions:
+                subscription.send_again(name)
+
     def _is_ready(self, resource: Resource, snapshot: Snapshot) -> bool:
         for key in resource.needs:
             type_url, name = key
@@ -106,6 +128,10 @@ class Stream:
 
     def _may_be_needed(self, type_url: str, snapshot: Snapshot) -> bool:
         """Whether something that the client holds from an earlier stream might need a resource of that type."""
+        if self._returning and any(
+            removed_before(other, type_url) and other not in self._subscriptions for other in snapshot.types
+        ):
+            return True  # its routes, say, are still to be heard of
         for other, subscription in self._subscriptions.items():
             if other == type_url:
                 continue
@@ -118,5 +144,9 @@ class Stream:
         again = warms_with(response.type_url)
         for resource in response.resources:
             for type_url, name in resource.needs:
-                if type_url in again and (subscription := self._subscriptions.get(type_url)):
+                if type_url not in again:
+                    continue
+                if subscription := self._subscriptions.get(type_url):
                     subscription.send_again(name)
+                else:
+                    self._warming.add((type_url, name))

@@ -10,6 +10,7 @@ from protomesh.xds.status import Rejection, TypeStatus, short_reason
 __all__ = ["WILDCARD", "Request", "Response", "Subscription"]
 
 WILDCARD = "*"
+_UNCERTAIN = ""  # no resource's version: whatever there is to say about the name is said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,6 @@ class Subscription:
         """
         if self._answered is resources:
             return []
-        self._recognize(resources)
         due: dict[str, Resource | None] = {}
         waiting = False
         for name in sorted(self.names.union(resources, self._known, self._refused) if self.wildcard else self.names):
@@ -114,6 +114,12 @@ class Subscription:
         self._owes_answer = self._owes_answer and not responses
         self._answered = None if waiting else resources
         return responses
+
+    def recognize(self, resources: Mapping[str, Resource]) -> None:
+        """Finds out what the resources of an earlier stream are, as far as they are still the published ones."""
+        for name, accepted in self._accepted.items():
+            if isinstance(accepted, str) and (resource := resources.get(name)) and resource.version == accepted:
+                self._accepted[name] = resource
 
     def send_again(self, name: str) -> None:
         """Makes the next `respond` send a resource although the client holds it, if the client subscribes to it."""
@@ -186,12 +192,6 @@ class Subscription:
         self._known.update(held)
         self._accepted.update(held)
 
-    def _recognize(self, resources: Mapping[str, Resource]) -> None:
-        """Finds out what the resources of an earlier stream are, as far as they are still the published ones."""
-        for name, accepted in self._accepted.items():
-            if isinstance(accepted, str) and (resource := resources.get(name)) and resource.version == accepted:
-                self._accepted[name] = resource
-
     def _subscribe(self, name: str) -> None:
         if name == WILDCARD:
             self.wildcard = self._owes_answer = True
@@ -210,7 +210,7 @@ class Subscription:
         self.names.discard(name)
         if self.wildcard:
             # Still covered: the client must hear whether it keeps the resource.
-            self._known[name] = ""
+            self._known[name] = _UNCERTAIN
         else:
             self._forget(name)
 
@@ -251,13 +251,11 @@ class Subscription:
 
     def _refuse(self, items: Mapping[str, Resource | None], error: str) -> None:
         """Sets the bad resource aside; if it is not clear which one it is, halves the response and tries again."""
-        # What has been replaced or given up meanwhile is of no interest any more.
+        # What has been replaced or given up meanwhile is of no interest any more; but it may have been the bad one.
         current = [name for name, resource in items.items() if self._is_newest(name, resource)]
-        if len(current) > 1:
+        if len(items) > 1:
             for name in current:
-                self._known.pop(name, None)
-                if items[name] is None:
-                    self._known[name] = ""
+                self._known[name] = _UNCERTAIN
             middle = len(current) // 2
             self._halves += [tuple(current[:middle]), tuple(current[middle:])]
         elif current:
