@@ -57,6 +57,7 @@ class EnvoyProcess:
                 binary.path,
                 *("--config-path", str(config), "--use-dynamic-base-id", "--concurrency", str(concurrency)),
                 *("--log-path", str(log), "--log-level", "warning", "--drain-time-s", "5"),
+                *("--file-flush-interval-msec", "500"),  # 10 s by default, in which a log lags behind
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=handle,
                 stderr=handle,

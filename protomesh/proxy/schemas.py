@@ -30,7 +30,7 @@ ROOTS = (
     r"envoy/admin/",
     r"envoy/extensions/filters/(http|listener|udp)/",
     r"envoy/extensions/filters/network/(http_connection_manager|tcp_proxy|rbac|local_ratelimit|connection_limit)/",
-    r"envoy/extensions/(access_loggers|compression|early_data|formatter|health_check|http|load_balancing_policies)/",
+    r"envoy/extensions/(access_loggers|common|compression|early_data|formatter|health_check|http|load_balancing_policies)/",
     r"envoy/extensions/(matching|path|rate_limit_descriptors|request_id|resource_monitors|retry|stat_sinks)/",
     r"envoy/extensions/(transport_sockets|upstreams)/",
     r"envoy/type/matcher/v3/",
@@ -127,6 +127,8 @@ class Schemas:
             for child in _messages(field, value):
                 if child.DESCRIPTOR.full_name != "google.protobuf.Any":
                     self._settle(child)
+                    continue
+                if not child.type_url:  # an empty Any is a message too
                     continue
                 packed = self.message_class(child.type_url.rpartition("/")[2]).FromString(child.value)
                 self._settle(packed)

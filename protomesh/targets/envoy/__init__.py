@@ -7,7 +7,12 @@ from protomesh.targets.envoy.bootstrap import bootstrap, static_bootstrap
 from protomesh.targets.envoy.configuration import Configuration, Rendered
 from protomesh.targets.envoy.endpoints import load_assignment
 from protomesh.targets.envoy.names import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, RESERVED, ROUTES
+from protomesh.targets.envoy.overrides import Override
+from protomesh.targets.envoy.overrides import apply as apply_overrides
+from protomesh.targets.envoy.overrides import load as load_overrides
 from protomesh.targets.envoy.render import render
+from protomesh.targets.envoy.review import readable, review
+from protomesh.targets.envoy.yaml import dump, read_overlay
 
 __all__ = [
     "CLUSTER",
@@ -17,9 +22,16 @@ __all__ = [
     "RESERVED",
     "ROUTES",
     "Configuration",
+    "Override",
     "Rendered",
+    "apply_overrides",
     "bootstrap",
+    "dump",
     "load_assignment",
+    "load_overrides",
+    "read_overlay",
+    "readable",
     "render",
+    "review",
     "static_bootstrap",
 ]

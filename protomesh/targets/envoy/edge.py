@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from protomesh.model import Audience, Gateway, Layout, Topology
+from protomesh.model import Gateway, Layout, Topology
 from protomesh.targets.envoy.cluster import api_cluster
 from protomesh.targets.envoy.configuration import Rendered
 from protomesh.targets.envoy.filters import per_gateway
@@ -21,7 +21,6 @@ REFLECTION_METHODS = tuple(
 )
 
 _UNSUPPORTED_MEDIA_TYPE = 415
-_UNAUTHORIZED = 401
 
 
 def edge(topology: Topology, layout: Layout, suspended: frozenset[str]) -> Iterator[Rendered]:
@@ -39,9 +38,10 @@ def _routes(topology: Topology, gateway: Gateway, suspended: frozenset[str]) -> 
     its path begins: it may be a service's that only takes gRPC, a prefix of the gateway, or REST on its way to the
     transcoder.
     """
+    prefixes = {route.prefix: passed_through(route.prefix, route.service) for route in gateway.routes}
 
     def others(last: Body) -> Body:
-        return by_prefix(_prefixes(topology, gateway), last)
+        return by_prefix(_grpc_only(topology) | prefixes, last)
 
     speaks_grpc = any_of(header("content-type", prefix="application/grpc"), header(":method", exact="OPTIONS"))
     virtual_host: Body = {
@@ -49,14 +49,13 @@ def _routes(topology: Topology, gateway: Gateway, suspended: frozenset[str]) -> 
         "domains": ["*"],
         "matcher": either(
             [
-                (speaks_grpc, by_path(_methods(topology, gateway, suspended), others(no_such_method()))),
+                (speaks_grpc, by_path(_methods(topology, gateway, suspended), by_prefix(prefixes, no_such_method()))),
                 (header("accept", contains="text/event-stream"), others(_event_stream())),
             ],
             others(no_such_method()),
         ),
+        "typed_per_filter_config": per_gateway(topology, gateway),
     }
-    if configs := per_gateway(topology, gateway):
-        virtual_host["typed_per_filter_config"] = configs
     clusters = {EDGE_API, *(service.name for service, _ in topology.exposed()), *(r.service for r in gateway.routes)}
     return Rendered(
         type_url=ROUTES,
@@ -73,27 +72,17 @@ def _methods(topology: Topology, gateway: Gateway, suspended: frozenset[str]) ->
     apis = (*HEALTH_METHODS, *(REFLECTION_METHODS if gateway.reflection else ()))
     routes = {f"/{name}": internal_api(name, EDGE_API) for name in apis}
     for service, method in topology.exposed():
-        if method.audience is Audience.USER:
-            # Nobody verifies tokens yet, so nobody has a valid one: closed, never open.
-            routes[method.path] = refusal(
-                method.full_name, _UNAUTHORIZED, f"{method.full_name} needs a token, and this mesh verifies none"
-            )
-        else:
-            routes[method.path] = method_route(service, method, face=Face.EDGE, suspended=service.name in suspended)
+        routes[method.path] = method_route(service, method, face=Face.EDGE, suspended=service.name in suspended)
     return routes
 
 
-def _prefixes(topology: Topology, gateway: Gateway) -> dict[str, Body]:
-    exposed = sorted({method.full_name.partition("/")[0] for _, method in topology.exposed()})
-    not_grpc = {
-        f"/{name}/": refusal(
-            "content type",
-            _UNSUPPORTED_MEDIA_TYPE,
-            "this path takes gRPC and gRPC-Web: content-type application/grpc or application/grpc-web",
-        )
-        for name in exposed
+def _grpc_only(topology: Topology) -> dict[str, Body]:
+    """Where a service's methods would be. Its server ignores the content type, and Envoy then says 503."""
+    message = "this path takes gRPC and gRPC-Web: content-type application/grpc or application/grpc-web"
+    return {
+        f"/{name}/": refusal("content type", _UNSUPPORTED_MEDIA_TYPE, message)
+        for name in sorted({method.full_name.partition("/")[0] for _, method in topology.exposed()})
     }
-    return not_grpc | {route.prefix: passed_through(route.prefix, route.service) for route in gateway.routes}
 
 
 def _event_stream() -> Body:

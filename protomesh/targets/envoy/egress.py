@@ -10,9 +10,8 @@ from protomesh.targets.envoy.names import CLUSTER, ROUTES, Body, egress
 from protomesh.targets.envoy.route import method_route, no_such_method, refusal
 from protomesh.targets.envoy.routes import by_path, by_prefix
 
-__all__ = ["CALLER", "egresses"]
+__all__ = ["egresses"]
 
-CALLER = "x-protomesh-caller"
 _FORBIDDEN = 403
 
 
@@ -22,7 +21,7 @@ def egresses(topology: Topology, layout: Layout, suspended: frozenset[str]) -> I
         if service.supervised:
             name = egress(service.name)
             where = UnixAddress(layout.egress_socket(service.name))
-            yield listener(name, where, face=Face.EGRESS, layout=layout, origin=service.origin)
+            yield listener(name, where, face=Face.EGRESS, layout=layout, origin=service.origin, caller=service.name)
             yield _routes(topology, service, suspended)
 
 
@@ -48,10 +47,6 @@ def _routes(topology: Topology, caller: Service, suspended: frozenset[str]) -> R
             "name": name,
             "validate_clusters": False,  # the catch-all names a cluster that does not exist
             "virtual_hosts": [virtual_host],
-            # The socket says who calls, whatever the caller says.
-            "request_headers_to_add": [
-                {"header": {"key": CALLER, "value": caller.name}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-            ],
         },
         needs=tuple((CLUSTER, callee) for callee in sorted({callee.name for callee, _ in callable_methods})),
         origins={method.full_name: method.origin for _, method in callable_methods},

@@ -10,13 +10,19 @@ from protomesh.targets.envoy.filters.http_filter import Face
 from protomesh.targets.envoy.local_reply import local_reply_config
 from protomesh.targets.envoy.names import EXTENSION, LISTENER, ROUTES, Body, typed
 
-__all__ = ["listener"]
+__all__ = ["CALLER", "listener"]
+
+CALLER = "x-protomesh-caller"
+"""Who calls, as the mesh says it. What a caller says itself is taken off or replaced before anything looks at it."""
+
+# With no range at all Envoy takes loopback and private networks for inside.
+_NOBODY_INSIDE: Body = {"unix_sockets": False, "cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]}
 
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
 _EDGE: Body = {
     "use_remote_address": True,
     # Nobody who comes in here is one of ours: what Envoy's own x-envoy-* headers ask for is not granted.
-    "internal_address_config": {"unix_sockets": False},
+    "internal_address_config": _NOBODY_INSIDE,
     "server_header_transformation": "PASS_THROUGH",
     "normalize_path": True,
     "merge_slashes": True,
@@ -33,19 +39,6 @@ _EDGE: Body = {
         "initial_connection_window_size": 1024 * 1024,
         "connection_keepalive": {"interval": "60s", "timeout": "20s"},
     },
-    "early_header_mutation_extensions": [
-        {
-            "name": "envoy.http.early_header_mutation.header_mutation",
-            "typed_config": typed(
-                "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-                mutations=[
-                    # Who calls is what the mesh says, never what a client says.
-                    {"remove_on_match": {"key_matcher": {"prefix": "x-protomesh-"}}},
-                    {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}},
-                ],
-            ),
-        }
-    ],
 }
 
 _INSIDE: Body = {
@@ -53,32 +46,24 @@ _INSIDE: Body = {
     "preserve_external_request_id": True,  # one request ID for all that follows from one call
     "server_header_transformation": "PASS_THROUGH",
     "stream_idle_timeout": "300s",
-    "internal_address_config": {"unix_sockets": False},
-    "early_header_mutation_extensions": [
-        {
-            "name": "envoy.http.early_header_mutation.header_mutation",
-            "typed_config": typed(
-                "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-                # They could ask Envoy to repeat what the contract says must not be repeated.
-                mutations=[{"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}}],
-            ),
-        }
-    ],
+    "internal_address_config": _NOBODY_INSIDE,
 }
 
 
-def listener(name: str, where: Address, *, face: Face, layout: Layout, origin: Origin) -> Rendered:
+def listener(name: str, where: Address, *, face: Face, layout: Layout, origin: Origin, caller: str = "") -> Rendered:
     """A listener whose routes and changing filters come by themselves.
 
-    Nothing in it depends on a contract: a listener that changes closes the streams that it holds.
+    Nothing in it depends on a contract: a listener that changes closes the streams that it holds. `caller` is who
+    calls here; nobody that the mesh knows if empty.
     """
     manager = typed(
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=name,
         rds={"route_config_name": name, "config_source": ADS},
         http_filters=http_filters(face),
-        local_reply_config=local_reply_config(),
+        local_reply_config=local_reply_config(rest=face is Face.EDGE),
         access_log=[access_log(str(layout.logs / "access.log"))],
+        early_header_mutation_extensions=[_caller_header(caller)],
         **(_EDGE if face is Face.EDGE else _INSIDE),
     )
     body: Body = {
@@ -95,3 +80,21 @@ def listener(name: str, where: Address, *, face: Face, layout: Layout, origin: O
     }
     needs = ((ROUTES, name), *((EXTENSION, extension) for extension in discovered(face)))
     return Rendered(type_url=LISTENER, name=name, body=body, needs=needs, origins={name: origin, str(where): origin})
+
+
+def _caller_header(caller: str) -> Body:
+    mutations: list[Body] = [
+        # With these a caller could ask Envoy to repeat what the contract says must not be repeated.
+        {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}},
+    ]
+    if caller:
+        value = {"header": {"key": CALLER, "value": caller}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        mutations.append({"append": value})
+    else:
+        mutations.append({"remove_on_match": {"key_matcher": {"prefix": "x-protomesh-"}}})
+    return {
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": typed(
+            "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation", mutations=mutations
+        ),
+    }

@@ -7,6 +7,7 @@ from protomesh.targets.envoy.names import Body
 
 __all__ = ["local_reply_config"]
 
+_NOT_FOUND = 404
 _UNKNOWN = 2
 _DEADLINE_EXCEEDED = 4
 _RESOURCE_EXHAUSTED = 8
@@ -15,7 +16,7 @@ _CODES = {
     400: 3,  # INVALID_ARGUMENT
     401: 16,  # UNAUTHENTICATED
     403: 7,  # PERMISSION_DENIED
-    404: 5,  # NOT_FOUND
+    _NOT_FOUND: 5,  # NOT_FOUND
     405: 12,  # UNIMPLEMENTED
     408: _DEADLINE_EXCEEDED,
     413: _RESOURCE_EXHAUSTED,
@@ -32,17 +33,20 @@ _CODES = {
 """google.rpc.Code by HTTP status: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto."""
 
 
-def local_reply_config() -> Body:
-    """The first mapper that fits an answer is used, and no other."""
-    return {
-        "mappers": [
-            # The safety net: 504 alone would be UNAVAILABLE, which callers take as an invitation to call again.
-            _grpc_status({"response_flag_filter": {"flags": ["UT", "SI"]}}, _DEADLINE_EXCEEDED),
-            _grpc_status(_status(413), _RESOURCE_EXHAUSTED),
-            *(_json(_status(status), code) for status, code in _CODES.items()),
-            _json({"not_health_check_filter": {}}, _UNKNOWN),
-        ]
-    }
+def local_reply_config(*, rest: bool) -> Body:
+    """The first mapper that fits an answer is used, and no other. `rest` is whether REST callers come by."""
+    grpc = [
+        # The safety net: 504 alone would be UNAVAILABLE, which callers take as an invitation to call again.
+        _grpc_status({"response_flag_filter": {"flags": ["UT", "SI"]}}, _DEADLINE_EXCEEDED),
+        _grpc_status(_status(413), _RESOURCE_EXHAUSTED),
+        {"filter": _and(_status(_NOT_FOUND), _is_grpc()), "body": {"inline_string": "no such method"}},
+    ]
+    json = [
+        _json(_status(_NOT_FOUND), _CODES[_NOT_FOUND], "nothing answers at this path"),
+        *(_json(_status(status), code) for status, code in _CODES.items() if status != _NOT_FOUND),
+        _json(None, _UNKNOWN),
+    ]
+    return {"mappers": [*grpc, *json] if rest else grpc}
 
 
 def _status(status: int) -> Body:
@@ -58,11 +62,11 @@ def _grpc_status(condition: Body, code: int) -> Body:
     return {"filter": _and(condition, _is_grpc()), "headers_to_add": [status]}
 
 
-def _json(condition: Body, code: int) -> Body:
+def _json(condition: Body | None, code: int, message: str = "%LOCAL_REPLY_BODY%") -> Body:
     return {
-        "filter": _and(condition, _is_rest()),
+        "filter": _and(condition, _is_rest()) if condition else _is_rest(),
         "body_format_override": {
-            "json_format": {"code": code, "message": "%LOCAL_REPLY_BODY%"},
+            "json_format": {"code": code, "message": message},
             "content_type": "application/json",
         },
     }

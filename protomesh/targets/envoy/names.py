@@ -34,10 +34,9 @@ EDGE_API = "edge-api"  # reflection and health as the edge shows them
 OPERATOR_API = "operator-api"  # the same for the operator
 XDS = "xds"  # the control plane
 NO_CLUSTER = "none"  # never exists; a route to it answers NOT_FOUND
-RESERVED = frozenset({EDGE_API, OPERATOR_API, XDS, NO_CLUSTER})
-"""Clusters that are not services: no service of mesh.yaml may have one of these names."""
-
-OPERATOR = "operator"  # the operator's listener
+OPERATOR = "operator"  # the operator's listener, and who calls through it
+RESERVED = frozenset({EDGE_API, OPERATOR_API, XDS, NO_CLUSTER, OPERATOR})
+"""Names that mean something else here: no service of mesh.yaml may have one of them."""
 
 
 def egress(service: str) -> str:

@@ -19,7 +19,7 @@ def operator(topology: Topology, layout: Layout, suspended: frozenset[str]) -> I
     """Yields the cluster of the operator's own API, and the listener with its routes."""
     yield api_cluster(OPERATOR_API, layout.operator_api_socket)
     where = UnixAddress(layout.operator_socket)
-    yield listener(OPERATOR, where, face=Face.OPERATOR, layout=layout, origin=topology.origin)
+    yield listener(OPERATOR, where, face=Face.OPERATOR, layout=layout, origin=topology.origin, caller=OPERATOR)
     routes = {f"/{name}": internal_api(name, OPERATOR_API) for name in (*HEALTH_METHODS, *REFLECTION_METHODS)}
     for service, method in topology.methods():
         routes[method.path] = method_route(service, method, face=Face.OPERATOR, suspended=service.name in suspended)

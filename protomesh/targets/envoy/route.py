@@ -5,6 +5,7 @@ from datetime import timedelta
 from protomesh.model import Method, Service
 from protomesh.targets.envoy.duration import duration, grpc_timeout
 from protomesh.targets.envoy.filters import per_route
+from protomesh.targets.envoy.filters.grpc_stats import UNCOUNTED
 from protomesh.targets.envoy.filters.http_filter import Face
 from protomesh.targets.envoy.names import NO_CLUSTER, Body
 from protomesh.targets.envoy.retry import retry_policy
@@ -64,7 +65,12 @@ def internal_api(name: str, cluster: str) -> Body:
 
 def passed_through(name: str, cluster: str) -> Body:
     """A route to something that is not in any contract: it keeps its own time, until it is idle for five minutes."""
-    return {"name": name, "match": _ANY_PATH, "route": {"cluster": cluster, "timeout": _NEVER}}
+    return {
+        "name": name,
+        "match": _ANY_PATH,
+        "route": {"cluster": cluster, "timeout": _NEVER},
+        "typed_per_filter_config": UNCOUNTED,
+    }
 
 
 def no_such_method() -> Body:

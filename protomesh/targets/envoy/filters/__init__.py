@@ -13,6 +13,7 @@ from protomesh.targets.envoy.filters.header_mutation import header_mutation
 from protomesh.targets.envoy.filters.header_to_metadata import header_to_metadata
 from protomesh.targets.envoy.filters.health_check import health_check
 from protomesh.targets.envoy.filters.http_filter import Face, HttpFilter
+from protomesh.targets.envoy.filters.jwt_authn import jwt_authn
 from protomesh.targets.envoy.filters.local_ratelimit import local_ratelimit
 from protomesh.targets.envoy.filters.router import router
 from protomesh.targets.envoy.names import EXTENSION, Body, typed
@@ -21,14 +22,15 @@ __all__ = ["HTTP_FILTERS", "discovered", "extensions", "http_filters", "per_gate
 
 HTTP_FILTERS: tuple[HttpFilter, ...] = (
     header_to_metadata,  # first of all: notes what the client said before others change it
-    health_check,  # answers /healthz, whatever the routes are
     cors,  # answers preflights, which carry no token; sees every answer that follows, refusals included
     grpc_web,  # browsers speak gRPC from here on
     grpc_json_transcoder,  # so does curl: what follows sees one name per method
     grpc_json_transcoder_sse,  # the same for those who accept an event stream
-    header_mutation,  # behind gRPC-Web and REST, which turn trailers into something else
+    header_mutation,  # behind gRPC-Web and REST, which turn trailers into something else; sees all answers below
+    health_check,  # answers /healthz, which no method and no policy is about
+    jwt_authn,  # who is calling
     local_ratelimit,  # a refused call costs nothing below
-    body_size_limit,  # the last word on the request's bytes, now gRPC's
+    body_size_limit,  # the last word on the request's bytes, which are gRPC's now
     grpc_stats,  # counts what reaches a service
     router,  # must be last
 )

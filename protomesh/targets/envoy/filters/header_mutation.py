@@ -4,12 +4,14 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/head
 """
 
 from protomesh.targets.envoy.filters.http_filter import Face, HttpFilter
+from protomesh.targets.envoy.names import Body
 
 __all__ = ["header_mutation"]
 
-# "A callee is unavailable, and it was tried already": keeps the proxies between from multiplying their retries. A
-# response that ends with its headers has it there, any other in its trailers.
-_MARK = {"remove": "x-envoy-ratelimited"}
+# Among them x-envoy-ratelimited, by which a service says "a callee is unavailable, and it was tried already": it keeps
+# the proxies between from multiplying their retries. A response that ends with its headers has it there, any other in
+# its trailers.
+_ENVOY: Body = {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}}
 
 header_mutation = HttpFilter(
     name="header_mutation",
@@ -17,8 +19,8 @@ header_mutation = HttpFilter(
     faces=frozenset({Face.EDGE}),
     config={
         "mutations": {
-            "response_mutations": [_MARK, {"remove": "server"}],
-            "response_trailers_mutations": [_MARK],
+            "response_mutations": [_ENVOY, {"remove": "server"}],
+            "response_trailers_mutations": [_ENVOY],
         }
     },
 )
