@@ -43,6 +43,7 @@ async def migrated(url: URL, package: str) -> None:
         MigrationFailed: The process failed.
         LookupError: `package` has no migrations.
     """
+    migrations_of(package)
     if await asyncio.to_thread(is_migrated, url, package):
         return
     process = await asyncio.create_subprocess_exec(

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
 from alembic.config import Config
-from alembic.operations.ops import UpgradeOps
+from alembic.operations.ops import DowngradeOps, UpgradeOps
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -102,8 +102,8 @@ def write_revision(package: str, title: str) -> Path | None:
                 title=title,
                 revision=revision,
                 previous=previous,
-                upgrade=_code(script.upgrade_ops, migration),
-                downgrade=_code(script.downgrade_ops, migration),
+                upgrade=_code(script.upgrade_ops),
+                downgrade=_code(script.downgrade_ops),
             ),
             encoding="utf-8",
         )
@@ -112,9 +112,8 @@ def write_revision(package: str, title: str) -> Path | None:
     return _at_head(package, produce)
 
 
-def _code(ops: Any, migration: MigrationContext) -> str:
-    assert isinstance(ops, UpgradeOps) or ops is not None
-    return render_python_code(ops, render_as_batch=True, migration_context=migration).strip()
+def _code(ops: UpgradeOps | DowngradeOps) -> str:
+    return render_python_code(ops, render_as_batch=True).strip()
 
 
 def _at_head(package: str, work: Callable[[MigrationContext], ResultT]) -> ResultT:

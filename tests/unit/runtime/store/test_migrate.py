@@ -1,0 +1,246 @@
+import asyncio
+import os
+import sqlite3
+import sys
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from protomesh.runtime.store import MigrationFailed, migrated, sqlite_url
+from protomesh.runtime.store.__main__ import main
+from protomesh.runtime.store.migrate import is_migrated
+from protomesh.runtime.store.revisions import differences, upgrade, write_revision
+from protomesh.runtime.store.url import sqlite_file
+
+STORE = """
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+class Base(DeclarativeBase): ...
+
+class Toy(Base):
+    __tablename__ = "toys"
+    name: Mapped[str] = mapped_column(primary_key=True)
+"""
+ENV = """
+from protomesh.runtime.store import env
+from {package}.store import Base
+
+env.run(Base.metadata)
+"""
+FIRST = """'''toys'''
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+def upgrade() -> None:
+    op.create_table("toys", sa.Column("name", sa.String(), primary_key=True))
+    op.execute("INSERT INTO toys VALUES ('ball')")
+"""
+SECOND = """'''bricks'''
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+def upgrade() -> None:
+    op.execute("INSERT INTO toys VALUES ('brick')")
+    {then}
+"""
+
+
+class Package:
+    """A service's package of the tests' own, in a directory that is on the path."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self.name = name
+        self.root = directory / name
+        self.versions = self.root / "migrations" / "versions"
+        self.versions.mkdir(parents=True)
+        (self.root / "__init__.py").touch()
+        self.declare(STORE)
+        (self.root / "migrations" / "env.py").write_text(ENV.format(package=name))
+        (self.versions / "0001_toys.py").write_text(FIRST)
+
+    def declare(self, store: str) -> None:
+        """Writes the code's tables. Who imported other ones before imports these."""
+        (self.root / "store.py").write_text(store)
+        for module in [module for module in sys.modules if module.partition(".")[0] == self.name]:
+            del sys.modules[module]
+
+    def add_second(self, then: str = "pass") -> None:
+        """A second migration, which ends with a statement of the test's."""
+        (self.versions / "0002_bricks.py").write_text(SECOND.format(then=then))
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Generator[Package]:
+    """A package that this process and the ones it starts can import."""
+    name = f"toys_{abs(hash(request.node.name))}"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = Package(tmp_path, name)
+    yield made
+    made.declare(STORE)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> URL:
+    """A database that does not exist yet, in a directory that does not either."""
+    return sqlite_url(tmp_path / "data" / "database.sqlite3")
+
+
+def rows(url: URL, query: str) -> list[str]:
+    """The first column of a query."""
+    with closing(sqlite3.connect(sqlite_file(url))) as connection:
+        return [row[0] for row in connection.execute(query)]
+
+
+def test_a_new_database_gets_everything_and_a_log(fresh: URL, package: Package) -> None:
+    """The store's tables, the service's, and the write-ahead log that workers need."""
+    done = upgrade(fresh, package.name)
+    assert [line.partition(": ")[0] for line in done] == ["protomesh.runtime.store", package.name]
+    assert rows(fresh, "SELECT name FROM toys") == ["ball"]
+    assert rows(fresh, "PRAGMA journal_mode") == ["wal"]
+    assert is_migrated(fresh, package.name)
+
+
+def test_nothing_is_done_twice(fresh: URL, package: Package) -> None:
+    """The second time there is nothing to say."""
+    upgrade(fresh, package.name)
+    assert upgrade(fresh, package.name) == []
+
+
+def test_a_new_migration_is_noticed(fresh: URL, package: Package) -> None:
+    """A worker of the next release sees at once that there is something to do."""
+    upgrade(fresh, package.name)
+    package.add_second()
+    assert not is_migrated(fresh, package.name)
+    assert upgrade(fresh, package.name) == [f"{package.name}: 0002 bricks"]
+
+
+def test_asking_creates_nothing(fresh: URL, package: Package) -> None:
+    """Not even an empty file, which another process could find in the wrong mode."""
+    assert not is_migrated(fresh, package.name)
+    assert not sqlite_file(fresh).exists()
+
+
+def test_a_failed_migration_leaves_the_database_as_it_was(fresh: URL, package: Package) -> None:
+    """All or nothing: what came before the failing line is undone."""
+    upgrade(fresh, package.name)
+    package.add_second(then="raise ZeroDivisionError")
+    with pytest.raises(ZeroDivisionError):
+        upgrade(fresh, package.name)
+    assert rows(fresh, "SELECT name FROM toys") == ["ball"]
+    assert not is_migrated(fresh, package.name)
+
+
+def test_a_database_of_newer_code_is_left_alone(fresh: URL, package: Package) -> None:
+    """While a release is rolled out a worker of the older one may start again."""
+    package.add_second()
+    upgrade(fresh, package.name)
+    (package.versions / "0002_bricks.py").unlink()
+    assert upgrade(fresh, package.name) == [f"{package.name}: the database is newer than this code (it has 0002)"]
+    assert rows(fresh, "SELECT name FROM toys ORDER BY name") == ["ball", "brick"]
+
+
+async def test_two_processes_at_once_migrate_once(fresh: URL, package: Package) -> None:
+    """As two workers of a service that start together."""
+    await asyncio.gather(migrated(fresh, package.name), migrated(fresh, package.name), migrated(fresh, package.name))
+    assert rows(fresh, "SELECT name FROM toys") == ["ball"]
+    assert is_migrated(fresh, package.name)
+
+
+async def test_the_second_process_waits_for_the_first(fresh: URL, package: Package, tmp_path: Path) -> None:
+    """Its migration stands still on a fifo; the other one neither fails nor begins."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    package.add_second(then=f"open({str(fifo)!r}).read()")
+    first = asyncio.create_task(migrated(fresh, package.name))
+    write_end = await asyncio.to_thread(fifo.open, "w")  # returns when the migration has opened it to read
+    second = asyncio.create_task(migrated(fresh, package.name))
+    done, _ = await asyncio.wait([first, second], timeout=1.5)
+    assert not done
+    write_end.close()
+    await asyncio.gather(first, second)
+    assert rows(fresh, "SELECT name FROM toys ORDER BY name") == ["ball", "brick"]
+
+
+async def test_a_cancelled_start_leaves_no_process_and_no_lock(fresh: URL, package: Package, tmp_path: Path) -> None:
+    """A worker that is stopped while it migrates: what was done is undone, and the next one can."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    package.add_second(then=f"open({str(fifo)!r}).read()")
+    starting = asyncio.create_task(migrated(fresh, package.name))
+    write_end = await asyncio.to_thread(fifo.open, "w")
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    write_end.close()
+    package.add_second()
+    await migrated(fresh, package.name)
+    assert rows(fresh, "SELECT name FROM toys ORDER BY name") == ["ball", "brick"]
+
+
+async def test_a_failure_shows_what_the_process_said(fresh: URL, package: Package) -> None:
+    """The worker's log has the reason, and the worker does not start."""
+    package.add_second(then="raise RuntimeError('no bricks today')")
+    with pytest.raises(MigrationFailed, match="no bricks today"):
+        await migrated(fresh, package.name)
+
+
+async def test_a_package_without_migrations_is_named(fresh: URL) -> None:
+    """A mistake in a composition root."""
+    with pytest.raises(LookupError, match=r"protomesh\.model has no migrations"):
+        await migrated(fresh, "protomesh.model")
+
+
+def test_code_and_migrations_are_compared(package: Package) -> None:
+    """A column that no migration makes; our own tables and Alembic's are nobody's business."""
+    assert differences(package.name) == []
+    package.declare(STORE + "    weight: Mapped[int]\n")
+    assert ["weight" in difference for difference in differences(package.name)] == [True]
+
+
+def test_the_next_migration_is_written(fresh: URL, package: Package) -> None:
+    """From what changed in the code's tables; it runs, and then there is no difference."""
+    upgrade(fresh, package.name)
+    package.declare(STORE + "    weight: Mapped[int | None]\n")
+    written = write_revision(package.name, "Toys have a weight")
+    assert written == package.versions / "0002_toys_have_a_weight.py"
+    assert differences(package.name) == []
+    assert upgrade(fresh, package.name) == [f"{package.name}: 0002 Toys have a weight"]
+    assert rows(fresh, "SELECT weight FROM toys") == [None]
+    assert write_revision(package.name, "Nothing") is None
+
+
+def test_the_stores_own_migrations_make_the_stores_own_tables() -> None:
+    """The same comparison, of ourselves."""
+    assert differences("protomesh.runtime.store") == []
+
+
+def test_the_command_says_what_it_did(
+    fresh: URL, package: Package, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line a migration."""
+    monkeypatch.setenv("PROTOMESH_DATABASE_URL", str(fresh))
+    assert main(["upgrade", package.name]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{package.name}: 0001 toys"
+
+
+def test_the_command_fails_on_a_difference(package: Package, capsys: pytest.CaptureFixture[str]) -> None:
+    """And says what to run."""
+    package.declare(STORE + "    weight: Mapped[int]\n")
+    assert main(["check", package.name]) == 1
+    assert "revision PACKAGE" in capsys.readouterr().out
+
+
+def test_a_mistake_in_the_call_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """No traceback, exit code 2."""
+    monkeypatch.delenv("PROTOMESH_DATABASE_URL", raising=False)
+    monkeypatch.delenv("PROTOMESH_DATA", raising=False)
+    assert main(["upgrade", "services.catalog"]) == 2
+    assert capsys.readouterr().err.startswith("no database is named")

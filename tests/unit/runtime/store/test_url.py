@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+
+from protomesh.runtime.store import database_url
+from protomesh.runtime.store.url import sqlite_file
+
+
+def test_a_file_in_the_services_own_directory() -> None:
+    """The default: nothing to configure."""
+    assert sqlite_file(database_url({"PROTOMESH_DATA": "/data/catalog"})) == Path("/data/catalog/database.sqlite3")
+
+
+def test_a_url_wins() -> None:
+    """Another place for one service."""
+    environment = {"PROTOMESH_DATA": "/data/catalog", "PROTOMESH_DATABASE_URL": "sqlite:////srv/catalog.db"}
+    assert sqlite_file(database_url(environment)) == Path("/srv/catalog.db")
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({}, "PROTOMESH_DATA"),
+        ({"PROTOMESH_DATABASE_URL": "no url"}, "not a URL"),
+        ({"PROTOMESH_DATABASE_URL": "sqlite://"}, "in memory"),
+        ({"PROTOMESH_DATABASE_URL": "sqlite:///:memory:"}, "in memory"),
+        ({"PROTOMESH_DATABASE_URL": "mysql://user:secret@host/shop"}, "'mysql'"),
+    ],
+)
+def test_what_can_not_be_used_says_why(environment: dict[str, str], says: str) -> None:
+    """And never with the password in it."""
+    with pytest.raises(ValueError, match=says) as refused:
+        database_url(environment)
+    assert "secret" not in str(refused.value)
