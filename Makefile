@@ -24,8 +24,7 @@ up: ## set up what is missing, start the mesh, return when every service answers
 	@"$(VENV)/bin/protomesh" up
 
 down: ## stop the mesh; data stays
-	@scripts/setup up
-	@"$(VENV)/bin/protomesh" down
+	@if [ -x "$(VENV)/bin/protomesh" ]; then "$(VENV)/bin/protomesh" down; else echo "Nothing is set up here."; fi
 
 dev: ## run the mesh in this terminal, follow its logs, restart what you edit
 	@scripts/setup up
@@ -47,18 +46,23 @@ check: ## the gate: format, lint, types, imports, contracts, generated is fresh,
 	@scripts/check
 
 call: ## call a method: make call METHOD=shop.catalog.v1.CatalogService/ListProducts JSON='{}'
+	@scripts/setup up
 	@"$(VENV)/bin/protomesh" call '$(METHOD)' $(if $(JSON),'$(JSON)')
 
 status: ## show services, workers, endpoints and the state of Envoy's configuration
+	@scripts/setup up
 	@"$(VENV)/bin/protomesh" status
 
 logs: ## follow the logs, of one service with SERVICE=
+	@scripts/setup up
 	@"$(VENV)/bin/protomesh" logs --follow $(SERVICE)
 
 restart: ## replace the workers of SERVICE= without failing a call
+	@scripts/setup up
 	@"$(VENV)/bin/protomesh" restart $(SERVICE)
 
 explain: ## show what METHOD= is allowed, which line says so, and the route that carries it
+	@scripts/setup up
 	@"$(VENV)/bin/protomesh" explain '$(METHOD)'
 
 format: ## format Python and contracts
