@@ -7,7 +7,16 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol.
 
 from collections.abc import Iterable
 
-__all__ = ["PUSH_ORDER", "URGENT", "pushed_before", "removed_before", "sorted_for_push", "warmed_by", "warms_with"]
+__all__ = [
+    "PUSH_ORDER",
+    "ROOTS",
+    "URGENT",
+    "pushed_before",
+    "removed_before",
+    "sorted_for_push",
+    "warmed_by",
+    "warms_with",
+]
 
 _PREFIX = "type.googleapis.com/envoy."
 _CLUSTER = _PREFIX + "config.cluster.v3.Cluster"
@@ -26,6 +35,9 @@ PUSH_ORDER = (
     _ROUTES,  # last: from here on calls arrive
 )
 """Types that this module knows; any other type goes after them, by name."""
+
+ROOTS = frozenset({_CLUSTER, _LISTENER})
+"""Types that clients ask for of their own accord; the others because something that they hold names them."""
 
 URGENT = frozenset({_ENDPOINTS})
 """Types whose changes do not wait for others to join them: calls go to a place that is gone."""

@@ -26,7 +26,9 @@ _OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
 )
 
-_ARRIVAL = 5.0  # seconds after which a client that came back has named every type that it follows
+# Seconds after which a client that came back has named every type that it follows: as long as Envoy, silent about
+# clusters while one of them warms, waits for what that one lacks.
+_ARRIVAL = 15.0
 
 _log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 import itertools
 
-from protomesh.xds.order import pushed_before, removed_before, sorted_for_push, warmed_by, warms_with
+from protomesh.xds.order import ROOTS, pushed_before, removed_before, sorted_for_push, warmed_by, warms_with
 from protomesh.xds.resource import Key, Resource
 from protomesh.xds.snapshot import Snapshot
 from protomesh.xds.status import Rejection, StreamStatus
@@ -110,9 +110,13 @@ class Stream:
         for key in resource.needs:
             type_url, name = key
             subscription = self._subscriptions.get(type_url)
-            # What is sent later (a listener's routes) is only asked for once this resource is there. What the client
-            # does not follow it will not answer.
-            if not pushed_before(type_url, resource.type_url) or not subscription or not subscription.covers(name):
+            # What is sent later (a listener's routes) is only asked for once this resource is there.
+            if not pushed_before(type_url, resource.type_url):
+                continue
+            if subscription is None and type_url in ROOTS and self._returning:
+                return False  # it will ask, and until then holds no new cluster that new routes could name
+            # What the client does not follow it will not answer.
+            if subscription is None or not subscription.covers(name):
                 continue
             need = snapshot.get(key)
             if need is None or subscription.settled(need):

@@ -311,3 +311,16 @@ def test_after_a_restart_endpoints_are_sent_to_a_client_that_is_silent_about_clu
 
     assert show(client.ask(ENDPOINTS, "a")) == ["ClusterLoadAssignment: a"]
     assert client.ask(CLUSTER) == []
+
+
+def test_after_a_restart_new_routes_wait_for_a_client_that_is_silent_about_clusters() -> None:
+    """It does not hold the new cluster that they name."""
+    before = mesh("a")
+    initial = {t: {name: r.version for name, r in before.resources(t).items()} for t in before.types}
+    client = Client(mesh("a", "b"), initial)
+
+    assert show(client.ask(ENDPOINTS, "a")) == ["ClusterLoadAssignment: a"]
+    assert client.ask(LISTENER) + client.ask(ROUTES, "edge") == []
+    (new,) = client.ask(CLUSTER)
+    assert show([new]) == ["Cluster: b"]
+    assert show(client.answer(new)) == ["RouteConfiguration: edge"]
