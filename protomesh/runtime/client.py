@@ -1,10 +1,8 @@
 """A channel under which standard stubs carry deadlines, traces and users, and raise the contract's errors."""
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-import grpc
 from grpc import aio
 
 from protomesh.runtime.current import Metadatum, current, time_remaining
@@ -13,10 +11,10 @@ from protomesh.runtime.method import method_of
 
 __all__ = ["MeshChannel", "MeshMultiCallable"]
 
-_Connect = Callable[[str], aio.Channel]
+StubT = TypeVar("StubT")
 
 
-class MeshChannel(aio.Channel):
+class MeshChannel:
     """Wraps the channels that a stub's calls go through; generated stubs take it like any other.
 
     A call's deadline is the contract's or what its caller has left, whichever is less. Trace context, request id and
@@ -25,61 +23,45 @@ class MeshChannel(aio.Channel):
     Args:
         connect: Gives the channel for an RPC service, named in full. It is asked when the first call is made, because
             a channel of grpc.aio belongs to the event loop that runs when it is made.
+        metadata: Goes with every call.
     """
 
-    def __init__(self, connect: _Connect) -> None:
-        self._connect = connect
+    def __init__(self, connect: Callable[[str], aio.Channel], *, metadata: Iterable[Metadatum] = ()) -> None:
+        self.connect = connect
+        self.metadata = tuple(metadata)
 
-    def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
+    def stub(self, make: Callable[[aio.Channel], StubT]) -> StubT:
+        """A stub over this channel: `channel.stub(CatalogServiceStub)`."""
+        return make(self)  # type: ignore[arg-type] # of a channel, a stub wants the four methods below
+
+    def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> "MeshMultiCallable":
         """Called by a stub's constructor."""
-        return MeshMultiCallable(self._connect, "unary_unary", method, args, kwargs)
+        return MeshMultiCallable(self, "unary_unary", method, args, kwargs)
 
-    def unary_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
+    def unary_stream(self, method: str, *args: Any, **kwargs: Any) -> "MeshMultiCallable":
         """Called by a stub's constructor."""
-        return MeshMultiCallable(self._connect, "unary_stream", method, args, kwargs)
+        return MeshMultiCallable(self, "unary_stream", method, args, kwargs)
 
-    def stream_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
+    def stream_unary(self, method: str, *args: Any, **kwargs: Any) -> "MeshMultiCallable":
         """Called by a stub's constructor."""
-        return MeshMultiCallable(self._connect, "stream_unary", method, args, kwargs)
+        return MeshMultiCallable(self, "stream_unary", method, args, kwargs)
 
-    def stream_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
+    def stream_stream(self, method: str, *args: Any, **kwargs: Any) -> "MeshMultiCallable":
         """Called by a stub's constructor."""
-        return MeshMultiCallable(self._connect, "stream_stream", method, args, kwargs)
-
-    async def close(self, grace: float | None = None) -> None:
-        """Does nothing: the channels belong to whoever gave `connect`."""
-
-    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 - grpc's
-        """Not known: there may be a channel for each service."""
-        raise NotImplementedError
-
-    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
-        """Not known, as above."""
-        raise NotImplementedError
-
-    async def channel_ready(self) -> None:
-        """Not known, as above."""
-        raise NotImplementedError
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.close()
+        return MeshMultiCallable(self, "stream_stream", method, args, kwargs)
 
 
 class MeshMultiCallable:
     """One method of a stub: called, it starts a call."""
 
-    def __init__(self, connect: _Connect, kind: str, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, channel: MeshChannel, kind: str, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
         self.path = path  # /shop.catalog.v1.CatalogService/GetProduct
-        self._connect = connect
-        self._kind = kind
+        self.kind = kind  # unary_unary, unary_stream, stream_unary or stream_stream
+        self._mesh = channel
         self._args, self._kwargs = args, kwargs
         self._wrap = _StreamCall if kind.endswith("_stream") else _Call
-        self._channel: aio.Channel | None = None
         self._start: Callable[..., Any] | None = None
         self._timeout: float | None = None
 
@@ -87,6 +69,7 @@ class MeshMultiCallable:
         self,
         request: Any = None,
         *,
+        request_iterator: Any = None,  # what grpc names the argument of a method that takes a stream
         timeout: float | None = None,
         metadata: Iterable[Metadatum] | None = None,
         **options: Any,
@@ -94,12 +77,19 @@ class MeshMultiCallable:
         """Starts the call. `timeout` in seconds can only shorten the deadline; `metadata` goes before what travels."""
         start = self._start or self._open()
         limits = [limit for limit in (timeout, self._timeout, time_remaining()) if limit is not None]
-        carried = _carried(metadata)
-        return self._wrap(start(request, timeout=min(limits, default=None), metadata=carried, **options))
+        carried = _carried([*self._mesh.metadata, *(metadata or ())])
+        return self._wrap(
+            start(
+                request if request_iterator is None else request_iterator,
+                timeout=min(limits, default=None),
+                metadata=carried,
+                **options,
+            )
+        )
 
     def _open(self) -> Callable[..., Any]:
-        channel = self._connect(self.path.split("/")[1])
-        self._start = getattr(channel, self._kind)(self.path, *self._args, **self._kwargs)
+        channel = self._mesh.connect(self.path.split("/")[1])
+        self._start = getattr(channel, self.kind)(self.path, *self._args, **self._kwargs)
         self._timeout = method_of(self.path).timeout
         return self._start
 
@@ -162,10 +152,9 @@ def _known(error: aio.AioRpcError) -> aio.AioRpcError:
     return DeclaredError.from_call(error)
 
 
-def _carried(metadata: Iterable[Metadatum] | None) -> list[Metadatum] | None:
+def _carried(given: list[Metadatum]) -> list[Metadatum]:
     """What goes with a call: what was given for it, and what travels on of the work in progress."""
     scope = current.get()
-    given = [] if metadata is None else list(metadata)
     if scope is None:
         return given
     keys = {key.lower() for key, _ in given}

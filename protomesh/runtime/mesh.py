@@ -22,10 +22,16 @@ SettingsT = TypeVar("SettingsT")
 
 
 class Mesh:
-    """Gives a service its clients, its database and its settings. The composition root gets one."""
+    """Gives a service its clients, its database and its settings. The composition root gets one.
 
-    def __init__(self, launch: Launch) -> None:
+    Args:
+        launch: What the environment says.
+        connect: Gives the channel for an RPC service, named in full; by default one to the mesh's egress.
+    """
+
+    def __init__(self, launch: Launch, *, connect: Callable[[str], aio.Channel] | None = None) -> None:
         self._launch = launch
+        self._connect = connect or self._egress
         self._channels: dict[str, aio.Channel] = {}
 
     @property
@@ -39,25 +45,33 @@ class Mesh:
         It is the generated stub; mesh.yaml's `calls` must list the service, or its calls are UNIMPLEMENTED. What
         travels along with a call, and which errors it raises, is said at `MeshChannel`.
         """
-        return stub(MeshChannel(self._connect))
+        return MeshChannel(self._connect).stub(stub)
 
     @asynccontextmanager
-    async def database(self) -> "AsyncGenerator[Database]":
+    async def database(self, *, migrations: str | None = None) -> "AsyncGenerator[Database]":
         """The service's own database, open for as long as the block lasts. Needs the extra `protomesh[store]`.
 
-        PROTOMESH_DATABASE_URL names it; without it, it is a SQLite file in PROTOMESH_DATA.
+        PROTOMESH_DATABASE_URL names it; without it, it is a SQLite file in PROTOMESH_DATA. `migrations` names the
+        package whose migrations it must have, as `services.catalog`: what is missing is run first, in a process of
+        its own, by whichever of the service's workers comes first.
+
+        Raises:
+            MigrationFailed: a migration failed; the database is as it was.
         """
-        from protomesh.runtime.store import Database, database_url  # noqa: PLC0415 - an extra that not all need
+        from protomesh.runtime.store import Database, database_url, migrated  # noqa: PLC0415 - an extra that not all need
 
         self._launch.data.mkdir(parents=True, exist_ok=True)
-        async with Database(database_url(self._launch.environ), remaining=time_remaining) as database:
+        url = database_url(self._launch.environ)
+        if migrations is not None:
+            await migrated(url, migrations)
+        async with Database(url, remaining=time_remaining) as database:
             yield database
 
     def settings(self, cls: type[SettingsT]) -> SettingsT:
         """The service's settings: a frozen dataclass filled from the environment; see `read_settings`."""
         return read_settings(cls, self._launch.environ)
 
-    def _connect(self, rpc_service: str) -> aio.Channel:
+    def _egress(self, rpc_service: str) -> aio.Channel:
         target = self._launch.egress_for(rpc_service)
         if target not in self._channels:
             self._channels[target] = aio.insecure_channel(target)

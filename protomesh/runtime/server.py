@@ -63,10 +63,11 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self.services = tuple(services)
 
-    async def start(self, address: str) -> str:
+    def listen(self, address: str) -> str:
         """Listens on `unix:/path` or `host:port`, and returns the address with the port that it got.
 
-        The socket of a unix address is its owner's only (mode 0600).
+        Callers can connect from here on and are answered after `start`. The socket of a unix address is its owner's
+        only (mode 0600).
 
         Raises:
             CannotListen: something else listens there, or it is no address of this machine.
@@ -79,10 +80,13 @@ class Server:
         finally:
             if umask is not None:
                 os.umask(umask)
+        return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
+
+    async def start(self) -> None:
+        """Answers from here on: every service is SERVING."""
         for service in self.services:
             await self._health.set(service, _SERVING)
         await self._server.start()
-        return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
 
     async def drain(self, grace: timedelta = GRACE) -> None:
         """Ends the server: health turns to NOT_SERVING, streams end, calls in progress may finish within `grace`.
@@ -93,7 +97,7 @@ class Server:
         self._drain.begin(grace)
         await self._server.stop(grace.total_seconds())
         if unfinished := handler_tasks(self._drain):
-            _, unfinished = await asyncio.wait(unfinished, timeout=min(grace, _AFTER_GRACE).total_seconds())
+            _, unfinished = await asyncio.wait(unfinished, timeout=_AFTER_GRACE.total_seconds())
             for task in unfinished:
                 task.cancel()
             await asyncio.gather(*unfinished, return_exceptions=True)

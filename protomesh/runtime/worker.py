@@ -60,7 +60,8 @@ async def serve(root: CompositionRoot, launch: Launch) -> None:
     launch.data.mkdir(parents=True, exist_ok=True)
     async with Mesh(launch) as mesh, root(mesh) as app:
         server = Server(app.servicers, deadlines=launch.deadlines)
-        address = await server.start(launch.listen)
+        address = server.listen(launch.listen)
+        await server.start()
         async with Jobs(app.jobs, launch.data):
             _log.info("serving", address=address, rpc_services=list(server.services))
             await stopping.wait()

@@ -3,3 +3,9 @@
 In go servicers, composition roots and stubs; out come clients of them. `plugin` is loaded by pytest itself. It imports
 `protomesh.runtime` and may import every other part.
 """
+
+from protomesh.testing.fake import Fake, RecordedCall
+from protomesh.testing.running import Running, running
+from protomesh.testing.serving import serving
+
+__all__ = ["Fake", "RecordedCall", "Running", "running", "serving"]
