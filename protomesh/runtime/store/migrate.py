@@ -13,8 +13,8 @@ import importlib.util
 import logging
 import os
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, create_engine, delete, insert, select
@@ -26,6 +26,9 @@ from protomesh.runtime.store.url import sqlite_file
 __all__ = ["MigrationFailed", "digest_of", "is_migrated", "locked", "migrated", "migrations_of", "record"]
 
 OWN = "protomesh.runtime.store"
+
+# How often a worker looks whether another one has migrated.
+_INTERVAL_SECONDS = 0.02
 
 _log = logging.getLogger(__name__)
 
@@ -44,8 +47,14 @@ async def migrated(url: URL, package: str) -> None:
         LookupError: `package` has no migrations.
     """
     migrations_of(package)
-    if await asyncio.to_thread(is_migrated, url, package):
+    if is_migrated(url, package):
         return
+    async with _first(url):
+        if not is_migrated(url, package):
+            await _run(url, package)
+
+
+async def _run(url: URL, package: str) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -129,6 +138,22 @@ def record(url: URL, package: str) -> None:
             connection.execute(insert(MIGRATED).values(package=package, digest=digest_of(package)))
     finally:
         engine.dispose()
+
+
+@asynccontextmanager
+async def _first(url: URL) -> AsyncGenerator[None]:
+    # One process is enough for all workers that start together: each costs a second of everybody's start. It does not
+    # rely on this, and takes its own lock; here nobody blocks, so that a worker can be stopped while it waits.
+    file = sqlite_file(url)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.with_name(f"{file.name}.starting").open("a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(_INTERVAL_SECONDS)
+        yield
 
 
 @contextmanager

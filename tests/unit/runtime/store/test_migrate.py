@@ -5,6 +5,7 @@ import sys
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL
@@ -147,11 +148,38 @@ def test_a_database_of_newer_code_is_left_alone(fresh: URL, package: Package) ->
     assert rows(fresh, "SELECT name FROM toys ORDER BY name") == ["ball", "brick"]
 
 
+async def upgrading(url: URL, package: Package) -> asyncio.subprocess.Process:
+    """A process that migrates."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "protomesh.runtime.store", "upgrade", package.name),
+        env={**os.environ, "PROTOMESH_DATABASE_URL": str(url), "PYTHONPATH": str(package.root.parent)},
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+
+
 async def test_two_processes_at_once_migrate_once(fresh: URL, package: Package) -> None:
-    """As two workers of a service that start together."""
-    await asyncio.gather(migrated(fresh, package.name), migrated(fresh, package.name), migrated(fresh, package.name))
+    """As workers on two machines, or a person and a worker: neither fails, and nothing is done twice."""
+    processes = await asyncio.gather(upgrading(fresh, package), upgrading(fresh, package))
+    assert [await process.wait() for process in processes] == [0, 0]
     assert rows(fresh, "SELECT name FROM toys") == ["ball"]
     assert is_migrated(fresh, package.name)
+
+
+async def test_workers_that_start_together_start_one_process(
+    fresh: URL, package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others wait for it, and have nothing left to do."""
+    start = asyncio.create_subprocess_exec
+    started: list[asyncio.subprocess.Process] = []
+
+    async def counting(*arguments: Any, **options: Any) -> asyncio.subprocess.Process:
+        started.append(await start(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", counting)
+    await asyncio.gather(*(migrated(fresh, package.name) for _ in range(4)))
+    assert len(started) == 1
+    assert rows(fresh, "SELECT name FROM toys") == ["ball"]
 
 
 async def test_the_second_process_waits_for_the_first(fresh: URL, package: Package, tmp_path: Path) -> None:
@@ -161,11 +189,13 @@ async def test_the_second_process_waits_for_the_first(fresh: URL, package: Packa
     package.add_second(then=f"open({str(fifo)!r}).read()")
     first = asyncio.create_task(migrated(fresh, package.name))
     write_end = await asyncio.to_thread(fifo.open, "w")  # returns when the migration has opened it to read
-    second = asyncio.create_task(migrated(fresh, package.name))
-    done, _ = await asyncio.wait([first, second], timeout=1.5)
+    second = await upgrading(fresh, package)
+    ended = asyncio.create_task(second.wait())
+    done, _ = await asyncio.wait([first, ended], timeout=1.5)
     assert not done
     write_end.close()
-    await asyncio.gather(first, second)
+    await first
+    assert await ended == 0
     assert rows(fresh, "SELECT name FROM toys ORDER BY name") == ["ball", "brick"]
 
 
