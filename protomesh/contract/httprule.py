@@ -136,6 +136,8 @@ def _verb(rest: str) -> str:
     _, colon, verb = rest.partition(":")
     if colon and not verb:
         raise ValueError("nothing follows ':'")
+    if set(verb) & set("{}"):
+        raise ValueError("its verb contains a variable")
     return verb
 
 

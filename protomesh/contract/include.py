@@ -4,11 +4,13 @@ They come from what is installed, into the git-ignored `.protomesh/include`, whe
 Nothing third-party is copied into a repository, and the files are always those of the installed versions.
 """
 
+import fcntl
 import hashlib
 import importlib.util
-import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -36,24 +38,17 @@ def materialize(root: Path) -> Path:
     """Fills `.protomesh/include` and returns it. Does nothing when what is there fits the installed versions.
 
     A file that the project has below its own `protos/` is left out: there must be one of each name. The folder is
-    replaced as a whole, so that a reader never sees half of it.
+    replaced as a whole, so that a reader never sees half of it; processes that do so at once take turns.
     """
     include = include_directory(root)
     own = root / "protos"
     key = _key(own)
     if _read(include / _KEY_FILE) == key:
         return include
-    fresh = include.with_name(f"include-{secrets.token_hex(4)}")
-    try:
-        for name, source in _sources().items():
-            if not (own / name).exists():
-                target = fresh / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(source.read_bytes() if isinstance(source, Path) else source)
-        (fresh / _KEY_FILE).write_text(key)
-        _swap(fresh, include)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+    include.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(include.with_name("include.lock")):
+        if _read(include / _KEY_FILE) != key:  # another process may have been faster
+            _replace(include, own, key)
     return include
 
 
@@ -62,25 +57,30 @@ def validate_proto() -> bytes:
     return validate_pb.desc().proto.to_binary()
 
 
-def _swap(fresh: Path, include: Path) -> None:
-    """Puts `fresh` in the place of `include`. Two processes may do so at once: the later one wins."""
-    old = fresh.with_name(f"{fresh.name}.old")
-    try:
-        while True:
-            try:
-                fresh.rename(include)
-            except OSError:
-                if not include.exists():
-                    raise
-            else:
-                return
-            try:
-                include.rename(old)
-            except FileNotFoundError:
-                continue  # another process took it away between the two lines
-            shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+def _replace(include: Path, own: Path, key: str) -> None:
+    """Fills a folder beside `include` and puts it in its place. Whoever calls holds the lock."""
+    for left in include.parent.glob("include-*"):  # by a process that was killed
+        shutil.rmtree(left)
+    fresh = Path(tempfile.mkdtemp(prefix="include-", dir=include.parent))
+    for name, source in _sources().items():
+        if not (own / name).exists():
+            target = fresh / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes() if isinstance(source, Path) else source)
+    fresh.chmod(0o755)
+    (fresh / _KEY_FILE).write_text(key)
+    if include.exists():
+        include.rename(include.with_name("include-old"))
+    fresh.rename(include)
+    shutil.rmtree(include.with_name("include-old"), ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds a lock that ends with the process, however it ends."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _key(own: Path) -> str:
@@ -123,7 +123,7 @@ def _library() -> dict[str, Path]:
 
 def _print_validate() -> bytes:
     file = descriptor_pb2.FileDescriptorProto.FromString(validate_proto())
-    modules = (descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2)
+    modules = (duration_pb2, field_mask_pb2, timestamp_pb2)
     dependencies = [module.DESCRIPTOR.serialized_pb for module in modules]
     written = print_file(file, dependencies).encode()
     note = f"// Printed from the descriptor in protovalidate {metadata.version('protovalidate')}.\n"

@@ -25,7 +25,7 @@ def print_file(file: descriptor_pb2.FileDescriptorProto, dependencies: Iterable[
     """Prints the source whose descriptor equals `file`, comments aside.
 
     `dependencies` are the serialized files it imports, each after those it imports itself; custom options are read
-    with them.
+    with them. google/protobuf/descriptor.proto need not be among them.
 
     Raises:
         ValueError: `file` has a group or a service.
@@ -41,7 +41,7 @@ class _Printer:
         self._proto2 = file.syntax in {"", "proto2"}
         self._editions = file.syntax == "editions"
         self._pool = descriptor_pool.DescriptorPool()
-        for dependency in dependencies:
+        for dependency in (descriptor_pb2.DESCRIPTOR.serialized_pb, *dependencies):
             self._pool.AddSerializedFile(dependency)
         self._pool.AddSerializedFile(file.SerializeToString())
 

@@ -31,6 +31,9 @@ def read_bindings(method: MethodDeclaration) -> Iterator[Binding]:
         except ValueError as malformed:
             yield Binding(pattern=pattern, malformed=str(malformed), origin=origin)
             continue
+        if not pattern.method:
+            yield Binding(pattern=pattern, malformed="its custom pattern has no kind", origin=origin)
+            continue
         refused = refusal(template) or _refused_response(method, pattern)
         yield Binding(pattern=pattern, template=template, refused=refused, origin=origin)
 

@@ -60,9 +60,12 @@ def compile_protos(root: Path) -> FileDescriptorSet:
     include = materialize(root)
     cached = root / ".protomesh" / "cache" / f"contracts-{_digest(root, files, include)}.binpb"
     try:
-        return FileDescriptorSet.FromString(cached.read_bytes())
+        known = FileDescriptorSet.FromString(cached.read_bytes())
     except (FileNotFoundError, DecodeError):
-        return FileDescriptorSet.FromString(_compile(root, files, include, cached))
+        known = FileDescriptorSet()
+    if {file.name for file in known.file}.issuperset(files):  # a file cut short by a power failure may still decode
+        return known
+    return FileDescriptorSet.FromString(_compile(root, files, include, cached))
 
 
 def _compile(root: Path, files: list[str], include: Path, cached: Path) -> bytes:

@@ -1,0 +1,52 @@
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protomesh.contract.durations import format_duration, parse_duration
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [
+        ("1ms", timedelta(milliseconds=1)),
+        ("500ms", timedelta(milliseconds=500)),
+        ("2s", timedelta(seconds=2)),
+        ("1.5s", timedelta(milliseconds=1500)),
+        ("1m", timedelta(minutes=1)),
+        ("24h", timedelta(days=1)),
+    ],
+)
+def test_a_duration_is_a_number_with_its_unit(text: str, duration: timedelta) -> None:
+    """Milliseconds, seconds, minutes and hours, with a fraction if need be."""
+    assert parse_duration(text) == duration
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "s", "-1s", "1 s", "1S", "1d", "1s500ms", "1e3s", "\u0967s", "1.s", ".5s", "1s\n"]
+)
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """Anything a reader could take for something else, signs and spaces included."""
+    with pytest.raises(ValueError, match="is not a duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["0s", "0.5ms", "0.0001s"])
+def test_less_than_a_millisecond_is_refused(text: str) -> None:
+    """No call can be answered in it, and Envoy takes zero for no limit at all."""
+    with pytest.raises(ValueError, match="shorter than a millisecond"):
+        parse_duration(text)
+
+
+@given(st.integers(min_value=1, max_value=10**9))
+def test_what_is_written_reads_back(milliseconds: int) -> None:
+    """`format_duration` is the inverse for every whole number of milliseconds."""
+    duration = timedelta(milliseconds=milliseconds)
+    assert parse_duration(format_duration(duration)) == duration
+
+
+def test_a_duration_is_written_in_its_largest_whole_unit() -> None:
+    """As a person would write it."""
+    seconds = (0.25, 1, 90, 120, 7200)
+    assert [format_duration(timedelta(seconds=s)) for s in seconds] == ["250ms", "1s", "90s", "2m", "2h"]
