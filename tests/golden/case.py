@@ -9,11 +9,11 @@ cases if there are warnings.
 import shutil
 from pathlib import Path
 
-from protomesh.contract import compile_project
+from protomesh.contract import Compilation, compile_project
 from protomesh.diagnostics import Diagnostic, InvalidProject, Problems
 from tests.golden.outputs import OUTPUTS
 
-__all__ = ["CASES", "ERROR", "WARNINGS", "results", "rewrite", "written"]
+__all__ = ["CASES", "ERROR", "WARNINGS", "compiled", "results", "rewrite", "written"]
 
 _FOLDER = Path(__file__).parent
 CASES = sorted(path.name for path in _FOLDER.iterdir() if path.is_dir() and path.name != "__pycache__")
@@ -23,17 +23,22 @@ _OUT = {ERROR, WARNINGS, *OUTPUTS}
 
 def results(case: str, project: Path) -> dict[str, str]:
     """Compiles a case, copied to the folder `project`: file name to text of all that comes out."""
+    try:
+        compilation = compiled(case, project)
+    except InvalidProject as invalid:
+        return {ERROR: _lines(invalid.problems.errors), **_warnings(invalid.problems)}
+    return {name: text(compilation) for name, text in OUTPUTS.items()} | _warnings(compilation.problems)
+
+
+def compiled(case: str, project: Path) -> Compilation:
+    """Compiles a case, copied to the folder `project`. Raises InvalidProject if it has errors."""
     shutil.copytree(_FOLDER / case, project, ignore=shutil.ignore_patterns(*_OUT), dirs_exist_ok=True)
     if (project / "in.proto").exists():
         (project / "protos").mkdir()
         (project / "in.proto").rename(project / "protos" / "in.proto")
     overlays = [path.name.split(".")[1] for path in project.glob("mesh.*.yaml")]
     (environment,) = overlays or ["base"]
-    try:
-        compilation = compile_project(project, environment=environment, variables=_variables(project))
-    except InvalidProject as invalid:
-        return {ERROR: _lines(invalid.problems.errors), **_warnings(invalid.problems)}
-    return {name: text(compilation) for name, text in OUTPUTS.items()} | _warnings(compilation.problems)
+    return compile_project(project, environment=environment, variables=_variables(project))
 
 
 def written(case: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from protomesh.contract import Compilation
+from tests.golden.envoy_yaml import envoy_yaml
 from tests.golden.model_yaml import model_yaml
 
 __all__ = ["OUTPUTS"]
@@ -10,4 +11,5 @@ __all__ = ["OUTPUTS"]
 # File name in the case's folder -> its text, from a project without errors.
 OUTPUTS: Mapping[str, Callable[[Compilation], str]] = {
     "model.yaml": model_yaml,
+    "envoy.yaml": envoy_yaml,
 }

@@ -62,14 +62,16 @@ def static_bootstrap(
 ) -> Body:
     """The same configuration with nothing left to ask for, as `envoy --mode validate` needs it.
 
-    It also runs, if `endpoints` says where services answer.
+    It also runs, if `endpoints` says where services answer; without them it names no file of the layout, since Envoy
+    opens its logs even if it only validates.
     """
     known = endpoints or {}
+    listeners = [_static(configuration, item.body, log=endpoints is not None) for item in configuration.of(LISTENER)]
     return {
         "node": {"id": "static", "cluster": "static"},
         "admin": _admin(layout),
         "static_resources": {
-            "listeners": [_static_listener(configuration, item.body) for item in configuration.of(LISTENER)],
+            "listeners": listeners,
             "clusters": [_static_cluster(item.body, known.get(item.name, ())) for item in configuration.of(CLUSTER)],
         },
     }
@@ -86,13 +88,13 @@ def _static_cluster(body: Body, endpoints: Sequence[Endpoint]) -> Body:
     return rest | {"type": "STATIC", "load_assignment": load_assignment(body["name"], endpoints)}
 
 
-def _static_listener(configuration: Configuration, value: Any) -> Any:
-    """The listener with its routes and discovered filters inside."""
+def _static(configuration: Configuration, value: Any, *, log: bool) -> Any:
+    """A part of a listener with its routes and discovered filters inside."""
     if isinstance(value, list):
-        return [_static_listener(configuration, item) for item in value]
+        return [_static(configuration, item, log=log) for item in value]
     if not isinstance(value, dict):
         return value
-    result = {key: _static_listener(configuration, item) for key, item in value.items()}
+    result = {key: _static(configuration, item, log=log) for key, item in value.items()}
     if "rds" in result:
         routes = configuration.get(ROUTES, result.pop("rds")["route_config_name"])
         assert routes is not None
@@ -102,4 +104,6 @@ def _static_listener(configuration: Configuration, value: Any) -> Any:
         assert extension is not None
         del result["config_discovery"]
         result["typed_config"] = extension.body["typed_config"]
+    if "access_log" in result and not log:
+        del result["access_log"]
     return result

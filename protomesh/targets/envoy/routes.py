@@ -8,7 +8,12 @@ from collections.abc import Mapping, Sequence
 
 from protomesh.targets.envoy.names import Body, typed
 
-__all__ = ["any_of", "by_path", "by_prefix", "either", "header"]
+__all__ = ["always", "any_of", "by_path", "by_prefix", "either", "header"]
+
+
+def always(route: Body) -> Body:
+    """A matcher that finds one route, whatever the request."""
+    return {"on_no_match": _outcome(route)}
 
 
 def by_path(routes: Mapping[str, Body], otherwise: Body) -> Body:
@@ -39,7 +44,7 @@ def any_of(*predicates: Body) -> Body:
 
 def _tree(kind: str, routes: Mapping[str, Body], otherwise: Body) -> Body:
     if not routes:  # Envoy refuses an empty map
-        return otherwise
+        return otherwise if _is_matcher(otherwise) else always(otherwise)
     entries = {key: _outcome(route) for key, route in routes.items()}
     tree = {"input": _header_input(":path"), kind: {"map": entries}}
     return {"matcher_tree": tree, "on_no_match": _outcome(otherwise)}
@@ -47,9 +52,13 @@ def _tree(kind: str, routes: Mapping[str, Body], otherwise: Body) -> Body:
 
 def _outcome(body: Body) -> Body:
     """What follows a match: another matcher, or a route."""
-    if "matcher_tree" in body or "matcher_list" in body:
+    if _is_matcher(body):
         return {"matcher": body}
     return {"action": {"name": "route", "typed_config": typed("envoy.config.route.v3.Route", **body)}}
+
+
+def _is_matcher(body: Body) -> bool:
+    return not body.keys().isdisjoint(("matcher_tree", "matcher_list", "on_no_match"))
 
 
 def _header_input(name: str) -> Body:

@@ -25,7 +25,7 @@ def _config(topology: Topology, **streams: bool) -> Body:
     methods = [method for _, method in topology.exposed() if any(binding.enabled for binding in method.rest)]
     services = sorted({method.full_name.partition("/")[0] for method in methods})
     if not services:
-        return {}
+        return {"proto_descriptor_bin": ""}  # Envoy wants to be told that there are none
     largest = max(_SMALLEST_BUFFER, *(_EXPANSION * method.max_request_bytes for method in methods))
     return {
         "proto_descriptor_bin": base64.b64encode(descriptor_set(topology)).decode("ascii"),
