@@ -122,7 +122,7 @@ def read_contract(root: Path, files: FileDescriptorSet, own: list[str]) -> Contr
     located: list[tuple[FileDescriptorProto, Locations]] = []
     for file in sorted(files.file, key=lambda file: file.name):
         mine = file.name in declaring
-        text = (root / "protos" / file.name).read_text(errors="replace") if mine else ""
+        text = (root / "protos" / file.name).read_text(encoding="utf-8", errors="replace") if mine else ""
         locations = Locations(file, text)
         contract.messages.update((m.full_name, m) for m in read_messages(file, locations))
         if mine:

@@ -73,7 +73,7 @@ def silence(root: Path, files: Iterable[str], report: Report, rules: Mapping[str
 
 
 def _read(root: Path, file: str) -> Iterator[_Ignore]:
-    lines = (root / file).read_text(errors="replace").split("\n")
+    lines = (root / file).read_text(encoding="utf-8", errors="replace").split("\n")
     for number, text in enumerate(lines):
         if match := _IGNORE.search(text):
             spoken_of = number

@@ -13,6 +13,8 @@ from protomesh.model import Address, Audience, TcpAddress, UnixAddress, parse_ad
 
 __all__ = ["Contracts", "EnvoyFile", "GatewayFile", "MeshFile", "Override", "RateLimitFile", "RouteFile", "ServiceFile"]
 
+# Envoy's clusters and listeners have these names already, and a cluster is called as its service is.
+RESERVED = frozenset({"edge-api", "none", "operator", "operator-api", "xds"})
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _CORS_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
@@ -35,6 +37,13 @@ def _name(value: Any) -> str:
             "Use lower-case letters, digits and '-', a letter first, at most 32 in all: it is part of a socket's path."
         )
         raise _refuse(f"{text!r} is not a name", hint)
+    return text
+
+
+def _service_name(value: Any) -> str:
+    text = _name(value)
+    if text in RESERVED:
+        raise _refuse(f"the mesh has something called {text!r} itself", "Choose another name for the service.")
     return text
 
 
@@ -105,6 +114,7 @@ def _environment_value(value: Any) -> Any:
 
 
 Name = Annotated[str, PlainValidator(_name)]
+ServiceName = Annotated[str, PlainValidator(_service_name)]
 Duration = Annotated[timedelta, PlainValidator(_duration)]
 AudienceName = Annotated[Audience, PlainValidator(_audience)]
 CorsOrigin = Annotated[str, PlainValidator(_cors_origin)]
@@ -188,7 +198,7 @@ class MeshFile(_Section):
 
     name: Name
     gateways: Annotated[list[GatewayFile], Field(min_length=1)] | None = None
-    services: dict[Name, ServiceFile] = {}
+    services: dict[ServiceName, ServiceFile] = {}
     contracts: dict[str, Contracts] = {}
     overrides: dict[str, Override] = {}
     envoy: EnvoyFile = EnvoyFile()

@@ -87,15 +87,21 @@ def read_mesh(root: Path, environment: str, variables: Mapping[str, str], report
         file = _validate(merged, report)
         if file is None:
             return None
-        overrides = TypeAdapter(dict[str, Override]).validate_python(overlay.data.get("overrides") or {})
-        layers.append(Layer(contracts=file.contracts, overrides=overrides, tree=overlay, contracts_tree=merged))
+        layers.append(
+            Layer(
+                contracts=file.contracts,
+                overrides=_own_overrides(overlay, report),
+                tree=overlay,
+                contracts_tree=merged,
+            )
+        )
     _check_services(file, merged, report)
     return None if report.failed else Mesh(file=file, tree=merged, layers=tuple(layers))
 
 
 def _read_file(path: Path, variables: Mapping[str, str], report: Report) -> Tree | None:
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
     except FileNotFoundError:
         hint = (
             f"Create {path.name}; `protomesh init` shows one." if path.name == "mesh.yaml" else f"Create {path.name}."
@@ -105,12 +111,29 @@ def _read_file(path: Path, variables: Mapping[str, str], report: Report) -> Tree
     except UnicodeDecodeError:
         report.add(NO_MESH_YAML, Origin(file=path.name), f"{path.name} is not text in UTF-8", "Save it as UTF-8.")
         return None
+    except OSError as failed:
+        message = f"{path.name} can't be read: {failed.strerror}"
+        report.add(NO_MESH_YAML, Origin(file=path.name), message, "Make it a file that you may read.")
+        return None
     tree = read_tree(text, path.name, variables, report)
     if tree is not None and not isinstance(tree.data, dict):
         hint = "Write key: value pairs, `name: shop` first."
         report.add(INVALID_VALUE, Origin(file=path.name), f"{path.name} is not a mapping", hint)
         return None
     return tree
+
+
+def _own_overrides(overlay: Tree, report: Report) -> dict[str, Override]:
+    """The overrides of an overlay by itself. Their shape is right: merged with those below they were validated."""
+    written = overlay.data.get("overrides") or {}
+    for path in [(key,) for key in written] + [(key, name) for key, value in written.items() for name in value or ()]:
+        value = written[path[0]] if len(path) == 1 else written[path[0]][path[1]]
+        if value is None:
+            hint = "Set a lower value, or change the override in mesh.yaml."
+            origin = overlay.origin(("overrides", *path))
+            report.add(INVALID_VALUE, origin, f"{path[-1]!r} is null, and an overlay can't take an override away", hint)
+    present = {key: value for key, value in written.items() if value is not None}
+    return TypeAdapter(dict[str, Override]).validate_python(present)
 
 
 def _validate(tree: Tree, report: Report) -> MeshFile | None:

@@ -107,9 +107,20 @@ class _Reader:
         self._variables = variables
         self._report = report
         self._resolver = YAML(typ="safe", pure=True).resolver
+        self._open: set[int] = set()  # the nodes around the one that is read
 
     def read(self, node: Node, path: Path) -> Any:
         self._tree.values[path] = self._origin(node)
+        if id(node) in self._open:
+            self._report.add(SYNTAX, self._origin(node), "an alias stands inside what it names", "Write it out.")
+            return None
+        self._open.add(id(node))
+        try:
+            return self._read(node, path)
+        finally:
+            self._open.remove(id(node))
+
+    def _read(self, node: Node, path: Path) -> Any:
         if isinstance(node, MappingNode):
             data: dict[str, Any] = {}
             for key, value in node.value:

@@ -87,6 +87,10 @@ def _check_calls(project: Project, name: str, report: Report) -> None:
         if calls.index(call) != index or (method and callee in calls):
             message = f"{name} calls {call} and that is said already"
             report.add(CALLED_TWICE, origin, message, f"Remove it; {callee!r} alone means all of its methods.")
+        if not services[callee].serves:
+            hint = f"Add serves: to {callee}, or remove the call."
+            report.add(UNKNOWN_METHOD, origin, f"{name} calls {callee}, which serves nothing", hint)
+            continue
         if not method:
             continue
         served = project.served_by(callee)

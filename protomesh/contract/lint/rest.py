@@ -38,6 +38,8 @@ RULES = (
     INTERNAL_WITH_REST,
 )
 
+_OWN = ("/healthz",)
+
 
 def check(project: Project, report: Report) -> None:
     """Checks the google.api.http annotations."""
@@ -54,6 +56,9 @@ def check(project: Project, report: Report) -> None:
                 continue
             if resolved.method.audience is Audience.INTERNAL:
                 continue
+            if binding.template.shape in _OWN:
+                message = f"{binding.pattern.template} of {method.full_name} is a path of the edge's own"
+                report.add(REST_PATHS_CLASH, binding.origin, message, "Change the path.")
             key = (binding.pattern.method, binding.template.shape)
             other, theirs = taken.setdefault(key, (method, binding))
             if theirs is not binding:
