@@ -1,0 +1,227 @@
+"""When Envoy is told what: the topology and the endpoints of now, made into snapshots and published.
+
+ConfigurationRefused   from protomesh.proxy: Envoy would not take it, and nothing was published
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from protomesh.control.status import ConfigurationStatus, RejectedResource, origin_of
+from protomesh.model import Endpoint, Layout, Origin, Topology
+from protomesh.proxy import ConfigurationRefused, EnvoyBinary, Schemas, validate
+from protomesh.targets.envoy import (
+    ENDPOINTS,
+    Configuration,
+    apply_overrides,
+    load_assignment,
+    load_overrides,
+    render,
+    static_bootstrap,
+)
+from protomesh.xds import PUSH_ORDER, Cache, Refused, Rejection, Resource, Server, Snapshot
+
+__all__ = ["Controller"]
+
+_ACKNOWLEDGED_WITHIN = 5.0  # seconds
+
+
+class Controller:
+    """Holds what a mesh should look like now and keeps Envoy told, over ADS on `layout.control_socket`.
+
+    `start`, then `apply` a topology; both before Envoy starts, or it waits. The project directory, from which
+    `envoy/overrides` are read, is the one that holds `layout.state`.
+    """
+
+    def __init__(self, binary: EnvoyBinary, schemas: Schemas, layout: Layout) -> None:
+        self._binary = binary
+        self._schemas = schemas
+        self._layout = layout
+        self._cache = Cache()
+        self._server = Server(self._cache, schemas.pool)
+        self._changing = asyncio.Lock()
+        self._node = ""
+        self._topology: Topology | None = None
+        self._configuration = Configuration(())
+        self._suspended: frozenset[str] = frozenset()
+        self._endpoints: dict[str, tuple[Endpoint, ...]] = {}
+
+    async def start(self) -> None:
+        """Begins to serve ADS."""
+        await self._server.start(f"unix:{self._layout.control_socket}")
+
+    async def stop(self) -> None:
+        """Ends ADS. Envoy serves on with what it holds."""
+        await self._server.stop()
+
+    async def apply(self, topology: Topology) -> None:
+        """Publishes the configuration of a topology, once Envoy itself has accepted it in a dry run.
+
+        Returns without waiting for the running Envoy's answer: see `configuration_status`.
+
+        Raises:
+            ConfigurationRefused: Envoy would refuse it. The text begins with the line in the user's files, where
+                there is one. What was published before stays.
+            InvalidProject: the problems of envoy/overrides; likewise.
+        """
+        async with self._changing:
+            await self._change(topology, self._suspended & topology.services.keys())
+
+    async def suspend(self, service: str) -> None:
+        """Lets calls to a service take as long as they like, for as long as a person debugs it.
+
+        Raises:
+            KeyError: there is no such service.
+            ConfigurationRefused: as `apply`.
+        """
+        async with self._changing:
+            topology = self._known(service)
+            await self._change(topology, self._suspended | {service})
+
+    async def resume(self, service: str) -> None:
+        """Ends what `suspend` began. A service that is gone meanwhile is no error."""
+        async with self._changing:
+            if self._topology is not None and service in self._suspended:
+                await self._change(self._topology, self._suspended - {service})
+
+    async def set_endpoints(
+        self,
+        service: str,
+        endpoints: Sequence[Endpoint],
+        *,
+        timeout: float = _ACKNOWLEDGED_WITHIN,  # noqa: ASYNC109 - its error says what was waited for
+    ) -> None:
+        """Replaces the places where a service answers; returns when Envoy calls these and no others.
+
+        Nothing but endpoints is published. If Envoy does not answer they are published nevertheless, and it takes
+        them when it comes back.
+
+        Raises:
+            KeyError: the mesh starts no such service.
+            TimeoutError: Envoy did not acknowledge within `timeout` seconds.
+            ConfigurationRefused: Envoy refused them.
+        """
+        if not self._known(service).services[service].supervised:
+            raise KeyError(service)
+        self._endpoints[service] = tuple(endpoints)
+        self._publish()
+        try:
+            await self._cache.wait_acknowledged(self._node, ENDPOINTS, [service], timeout=timeout)
+        except Refused as refused:
+            reason = refused.rejection.reason
+            raise ConfigurationRefused(reason, resource=f"the endpoints of {service}") from refused
+
+    def configuration_status(self) -> tuple[ConfigurationStatus, ...]:
+        """What Envoy has taken and what it refused, by type in the order in which types are sent."""
+        snapshot = self._cache.snapshot(self._node)
+        if snapshot is None:
+            return ()
+        node = self._cache.status(self._node)
+        statuses = []
+        for type_url in sorted(snapshot.types, key=PUSH_ORDER.index):
+            taken = node.acknowledged(type_url)
+            resources = snapshot.resources(type_url)
+            statuses.append(
+                ConfigurationStatus(
+                    type_url=type_url,
+                    resources=len(resources),
+                    acknowledged=sum(taken.get(name) == resource.version for name, resource in resources.items()),
+                    rejections=tuple(self._rejected(type_url, rejection) for rejection in node.rejections(type_url)),
+                )
+            )
+        return tuple(statuses)
+
+    async def wait_acknowledged(self, *, timeout: float = _ACKNOWLEDGED_WITHIN) -> None:  # noqa: ASYNC109 - likewise
+        """Returns when Envoy has taken everything that is published.
+
+        Raises:
+            TimeoutError: it has not within `timeout` seconds for each type.
+            ConfigurationRefused: it refused something; the text begins with the line in the user's files.
+        """
+        snapshot = self._cache.snapshot(self._node) or Snapshot()
+        for type_url in sorted(snapshot.types, key=PUSH_ORDER.index):
+            try:
+                await self._cache.wait_acknowledged(self._node, type_url, timeout=timeout)
+            except Refused as refused:
+                rejected = self._rejected(type_url, refused.rejection)
+                raise _refusal(rejected.reason, rejected.resource, rejected.origin) from refused
+
+    async def wait_answered(self, since: int) -> int:
+        """Returns when Envoy has connected, left or answered more often than `since`; returns how often by now.
+
+        For whoever shows `configuration_status` as it changes; begin with 0.
+        """
+        return await self._cache.wait_answered(since)
+
+    async def _change(self, topology: Topology, suspended: frozenset[str]) -> None:
+        overrides = await asyncio.to_thread(load_overrides, Path(self._layout.state).parent)
+        configuration = apply_overrides(render(topology, self._layout, suspended), overrides)
+        resources = tuple(self._encode(configuration))
+        try:
+            await validate(self._binary, static_bootstrap(configuration, self._layout))
+        except ConfigurationRefused as refused:
+            raise _refusal(refused.reason, refused.resource, _find(refused, configuration)) from refused
+        # Nothing is awaited from here on: whoever looks sees all of the change or nothing.
+        former = self._topology, self._configuration, self._suspended, self._endpoints
+        self._node = self._node or topology.name  # a running Envoy keeps the name it started with
+        self._topology, self._configuration, self._suspended = topology, configuration, suspended
+        self._endpoints = {name: places for name, places in self._endpoints.items() if name in topology.services}
+        try:
+            self._publish(resources)
+        except BaseException:
+            self._topology, self._configuration, self._suspended, self._endpoints = former
+            raise
+
+    def _encode(self, configuration: Configuration) -> list[Resource]:
+        encoded = []
+        for rendered in configuration.resources():
+            try:
+                body = self._schemas.encode(rendered.type_url, rendered.body)
+            except ConfigurationRefused as refused:
+                origin = origin_of(refused.reason, rendered.name, rendered.origins)
+                raise _refusal(refused.reason, refused.resource, origin) from refused
+            encoded.append(Resource(type_url=rendered.type_url, name=rendered.name, body=body, needs=rendered.needs))
+        return encoded
+
+    def _publish(self, resources: Sequence[Resource] | None = None) -> None:
+        """Publishes `resources`, or those that are published, with the endpoints of now."""
+        assert self._topology is not None, "there are no endpoints without a topology"
+        endpoints = [
+            Resource(
+                type_url=ENDPOINTS,
+                name=name,
+                body=self._schemas.encode(ENDPOINTS, load_assignment(name, self._endpoints.get(name, ()))),
+            )
+            for name, service in self._topology.services.items()
+            if service.supervised
+        ]
+        if resources is None:
+            snapshot = (self._cache.snapshot(self._node) or Snapshot()).with_resources(*endpoints)
+        else:
+            snapshot = Snapshot((*resources, *endpoints))
+        self._cache.publish(self._node, snapshot)
+
+    def _known(self, service: str) -> Topology:
+        if self._topology is None or service not in self._topology.services:
+            raise KeyError(service)
+        return self._topology
+
+    def _rejected(self, type_url: str, rejection: Rejection) -> RejectedResource:
+        rendered = self._configuration.get(type_url, rejection.name)
+        if rendered is not None:
+            origin = origin_of(rejection.reason, rejection.name, rendered.origins)
+        else:
+            service = self._topology.services.get(rejection.name) if self._topology else None
+            origin = service.origin if service else None
+        return RejectedResource(resource=rejection.name, reason=rejection.reason, origin=origin)
+
+
+def _find(refused: ConfigurationRefused, configuration: Configuration) -> Origin | None:
+    """The place that a refusal of a whole configuration is about."""
+    origins = {text: place for rendered in configuration.resources() for text, place in rendered.origins.items()}
+    return origin_of(refused.reason, refused.resource or "", origins)
+
+
+def _refusal(reason: str, resource: str | None, origin: Origin | None) -> ConfigurationRefused:
+    where = [str(part) for part in (origin, resource) if part]
+    return ConfigurationRefused(reason, resource=": ".join(where) or None)
