@@ -78,14 +78,8 @@ class MeshMultiCallable:
         start = self._start or self._open()
         limits = [limit for limit in (timeout, self._timeout, time_remaining()) if limit is not None]
         carried = _carried([*self._mesh.metadata, *(metadata or ())])
-        return self._wrap(
-            start(
-                request if request_iterator is None else request_iterator,
-                timeout=min(limits, default=None),
-                metadata=carried,
-                **options,
-            )
-        )
+        sent = request if request_iterator is None else request_iterator
+        return self._wrap(start(sent, timeout=min(limits, default=None), metadata=carried, **options))
 
     def _open(self) -> Callable[..., Any]:
         channel = self._mesh.connect(self.path.split("/")[1])

@@ -48,7 +48,9 @@ class DeclaredError(AioRpcError):
         descriptor = message_type.DESCRIPTOR
         type_url = f"type.googleapis.com/{descriptor.full_name}"
         if type_url not in _TYPES:
-            members = {"__module__": module, "__qualname__": descriptor.name, "message_type": message_type}
+            nested = [*descriptor.nested_types_by_name, *descriptor.enum_types_by_name]
+            members = {name: getattr(message_type, name) for name in nested if hasattr(message_type, name)}
+            members |= {"__module__": module, "__qualname__": descriptor.name, "message_type": message_type}
             _TYPES[type_url] = type(descriptor.name, (cls,), members)
         return _TYPES[type_url]
 

@@ -91,6 +91,10 @@ def _error(error: Declared[DescriptorProto], package: Package, imports: Imports)
     lines = [f"class {error.name}({imports.module('protomesh.runtime.errors')}.DeclaredError):"]
     if error.comment:
         lines.append(f"    {quoted(error.comment, '    ')}")
+    path = f"{imports.module(error.module)}.{error.name}"
+    messages = [inner.name for inner in error.proto.nested_type if not inner.options.map_entry]
+    nested = (*messages, *(inner.name for inner in error.proto.enum_type))
+    lines.extend(f"    {name}: {imports.module('typing')}.TypeAlias = {path}.{name}" for name in nested)
     parameters: list[str] = []
     attributes: list[str] = []
     for field in error.proto.field:
@@ -107,7 +111,7 @@ def _error(error: Declared[DescriptorProto], package: Package, imports: Imports)
             attributes[-1] += " ..."
     keywords = f", *, {', '.join(parameters)}" if parameters else ""
     lines.append(f"    def __init__(self{keywords}) -> None: ...")
-    lines += ["    @_builtins.property", f"    def detail(self) -> {imports.module(error.module)}.{error.name}: ..."]
+    lines += ["    @_builtins.property", f"    def detail(self) -> {path}: ..."]
     return lines + attributes
 
 
