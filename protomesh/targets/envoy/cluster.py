@@ -40,9 +40,12 @@ def service_cluster(service: Service, *, suspended: bool = False) -> Rendered:
         needs = ((ENDPOINTS, service.name),)
         if not suspended:
             body["health_checks"] = [_health_check()]
+    # By default Envoy's threads hear of a passed health check up to a second later than of the endpoint itself, and a
+    # worker that has just started gets no call until then.
+    body["common_lb_config"] = {"update_merge_window": "0s"}
     if not suspended:
         # With the default of 50, a lone worker that answers no health check would be called nevertheless.
-        body["common_lb_config"] = {"healthy_panic_threshold": {"value": 0}}
+        body["common_lb_config"] |= {"healthy_panic_threshold": {"value": 0}}
         body["outlier_detection"] = _outlier_detection()
     return Rendered(type_url=CLUSTER, name=service.name, body=body, needs=needs, origins={service.name: service.origin})
 
