@@ -14,6 +14,8 @@ from protomesh.targets.envoy import render, static_bootstrap
 
 __all__ = ["check"]
 
+_SHOWN = 10  # stale files that are named on a terminal; --json has all
+
 
 def check(directory: Path | None, environment: str, *, json: bool) -> None:
     """Lists every problem of contracts and mesh.yaml, stale generated files, and what Envoy refuses.
@@ -63,7 +65,8 @@ class _Report:
 
     def as_text(self) -> str:
         lines = [f"{problem.severity}: {problem}" for problem in self.problems]
-        lines += [f"stale: {name}. `protomesh proto` makes it." for name in self.stale]
+        lines += [f"stale: {name}. `protomesh proto` makes it." for name in self.stale[:_SHOWN]]
+        lines += [f"stale: {len(self.stale) - _SHOWN} more"] if len(self.stale) > _SHOWN else []
         lines += [f"envoy: {self.envoy}"] if self.envoy else []
         errors = sum(problem.severity == "error" for problem in self.problems)
         counts = (

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from protomesh.cli.project import Project
+from protomesh.contract import compile_project
 from protomesh.contract.generate import generate_python
 from protomesh.contract.include import materialize
+from protomesh.targets.envoy import review
 
 __all__ = ["generate", "stale"]
 
@@ -36,9 +38,6 @@ def _update(project: Project, *, write: bool) -> list[Path]:
 
 def _review(project: Project) -> Mapping[str, str]:
     """Envoy's configuration in the base environment with no variable set: the same on every machine."""
-    from protomesh.cli.render import review  # noqa: PLC0415 - keeps the verbs that only ask for Python quick
-    from protomesh.contract import compile_project  # noqa: PLC0415
-
     return review(compile_project(project.root, variables={}).topology)
 
 

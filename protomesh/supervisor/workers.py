@@ -84,10 +84,8 @@ class Workers:
             WorkerFailed: the first one that did not come to serve. All are kept trying; see `stop`.
         """
         await asyncio.to_thread(self._prepare)
-        if not self.service.supervised:
-            await self._report()
-            return
-        await self._grow(self.service.workers)
+        if self.service.supervised:
+            await self._grow(self.service.workers)
 
     async def restart(self) -> None:
         """Replaces its workers one by one without failing a call.

@@ -174,13 +174,14 @@ async def test_a_changed_mesh_starts_stops_and_restarts(agent: Agent, control: C
     assert len(control.last("rates")) == 1
 
 
-async def test_what_runs_elsewhere_is_reported_and_not_started(agent: Agent, control: Control) -> None:
-    """`address:` in mesh.yaml is an endpoint and no process."""
+async def test_what_runs_elsewhere_is_shown_and_not_started(agent: Agent, control: Control) -> None:
+    """`address:` in mesh.yaml is no process, and Envoy has it from mesh.yaml."""
     legacy = replace(service("legacy"), runs=External(address=TcpAddress("127.0.0.1", 9000)))
 
     await agent.start({"legacy": legacy})
 
-    assert control.last("legacy") == ["127.0.0.1:9000"]
+    assert control.reports == []
+    assert list(agent.statuses()[0].endpoints) == ["127.0.0.1:9000"]
     assert agent.statuses()[0].state == State.STATE_EXTERNAL
     with pytest.raises(UnknownService):
         await agent.restart("legacy")

@@ -1,0 +1,177 @@
+"""protomesh.admin.v1: how the command and the node agents speak with this process."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NoReturn, Protocol
+
+import grpc
+
+from protomesh.admin.v1 import admin_service_pb2 as admin
+from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceServicer
+from protomesh.control.ports import PortTaken
+from protomesh.diagnostics import InvalidProject
+from protomesh.model import Endpoint, parse_address
+from protomesh.proxy import ProxyError
+from protomesh.supervisor import (
+    Agent,
+    AlreadyAttached,
+    RunDirectoryRefused,
+    ServicesFailed,
+    UnknownService,
+    WorkerFailed,
+)
+
+__all__ = ["AdminServicer", "RunningMesh"]
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_LAST = (admin.Status.PHASE_FAILED,)
+_log = logging.getLogger(__name__)
+
+
+class RunningMesh(Protocol):
+    """What the admin API tells of and changes: the background process."""
+
+    @property
+    def agent(self) -> Agent | None:
+        """The node agent, once there is one."""
+
+    def status(self) -> admin.Status:
+        """What the mesh is doing now."""
+
+    async def wait_changed(self) -> None:
+        """Returns when the status may read differently."""
+
+    async def set_endpoints(self, service: str, endpoints: Sequence[Endpoint]) -> None:
+        """Replaces a service's endpoints.
+
+        Raises:
+            KeyError: there is no such service.
+            TimeoutError: Envoy did not acknowledge in time.
+        """
+
+    async def suspend(self, service: str) -> None:
+        """Takes the deadline's safety net and ejection off a service."""
+
+    async def resume(self, service: str) -> None:
+        """Puts them on again."""
+
+    async def reload(self) -> list[str]:
+        """Reads the project again and applies it; returns what changed.
+
+        Raises:
+            InvalidProject: with the problems; nothing changed.
+            PortTaken, ProxyError, RunDirectoryRefused: likewise.
+            ServicesFailed: it is applied, and some workers did not come to serve.
+        """
+
+    def shut_down(self) -> None:
+        """Begins to stop."""
+
+
+class AdminServicer(AdminServiceServicer):
+    """Answers for one `RunningMesh`."""
+
+    def __init__(self, mesh: RunningMesh) -> None:
+        self._mesh = mesh
+
+    async def GetStatus(self, request: admin.GetStatusRequest, context: _Context) -> admin.GetStatusResponse:
+        """Tells what runs."""
+        return admin.GetStatusResponse(status=self._mesh.status())
+
+    async def WatchStatus(
+        self, request: admin.WatchStatusRequest, context: _Context
+    ) -> AsyncIterator[admin.WatchStatusResponse]:
+        """Sends the status now and after each change, until the mesh has failed."""
+        last = None
+        while True:
+            changed = asyncio.ensure_future(self._mesh.wait_changed())
+            try:
+                status = self._mesh.status()
+                if status != last:
+                    yield admin.WatchStatusResponse(status=status)
+                    last = status
+                if status.phase in _LAST:
+                    return
+                await changed
+            finally:
+                changed.cancel()
+
+    async def ReportEndpoints(
+        self, request: admin.ReportEndpointsRequest, context: _Context
+    ) -> admin.ReportEndpointsResponse:
+        """Gives Envoy a service's endpoints and waits for its acknowledgement."""
+        try:
+            endpoints = [Endpoint(address=parse_address(e.address), weight=e.weight or 1) for e in request.endpoints]
+        except ValueError as error:
+            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        try:
+            await self._mesh.set_endpoints(request.service, endpoints)
+        except KeyError:
+            await _abort(context, grpc.StatusCode.NOT_FOUND, f"the mesh has no service {request.service}")
+        except TimeoutError as error:
+            await _abort(context, grpc.StatusCode.DEADLINE_EXCEEDED, str(error))
+        return admin.ReportEndpointsResponse()
+
+    async def RestartService(
+        self, request: admin.RestartServiceRequest, context: _Context
+    ) -> admin.RestartServiceResponse:
+        """Replaces a service's workers."""
+        agent = await self._agent(context)
+        try:
+            # Shielded: a rollout that was begun is finished, also if the terminal that asked for it is closed.
+            await asyncio.shield(asyncio.ensure_future(agent.restart(request.service)))
+        except UnknownService:
+            await _abort(context, grpc.StatusCode.NOT_FOUND, f"the mesh runs no service {request.service}")
+        except WorkerFailed as failure:
+            text = "\n".join([f"{request.service} {failure.reason}; the old workers serve on", *failure.log])
+            await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, text)
+        return admin.RestartServiceResponse()
+
+    async def AttachWorker(
+        self, request: admin.AttachWorkerRequest, context: _Context
+    ) -> AsyncIterator[admin.AttachWorkerResponse]:
+        """Lets a terminal run a service's worker for as long as the stream is open."""
+        agent = await self._agent(context)
+        name = request.service
+        try:
+            async with agent.attach(name) as attachment:
+                yield admin.AttachWorkerResponse(environment=attachment.environment)
+                await self._mesh.suspend(name)
+                try:
+                    await agent.wait_attached(name, attachment)
+                    yield admin.AttachWorkerResponse(attached=True)
+                    await asyncio.get_running_loop().create_future()  # until the terminal goes away and cancels
+                finally:
+                    await asyncio.shield(asyncio.ensure_future(self._mesh.resume(name)))
+        except UnknownService:
+            await _abort(context, grpc.StatusCode.NOT_FOUND, f"the mesh runs no service {name}")
+        except AlreadyAttached:
+            await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, f"another terminal runs {name}")
+
+    async def Reload(self, request: admin.ReloadRequest, context: _Context) -> admin.ReloadResponse:
+        """Applies what changed in contracts and mesh.yaml."""
+        await self._agent(context)
+        try:
+            changes = await asyncio.shield(asyncio.ensure_future(self._mesh.reload()))
+        except InvalidProject as invalid:
+            problems = "\n".join(map(str, invalid.problems))
+            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, problems)
+        except (PortTaken, ProxyError, RunDirectoryRefused, ServicesFailed) as error:
+            await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        return admin.ReloadResponse(changes=changes)
+
+    async def Shutdown(self, request: admin.ShutdownRequest, context: _Context) -> admin.ShutdownResponse:
+        """Begins to stop the mesh."""
+        self._mesh.shut_down()
+        return admin.ShutdownResponse()
+
+    async def _agent(self, context: _Context) -> Agent:
+        if self._mesh.agent is None or self._mesh.status().phase != admin.Status.PHASE_SERVING:
+            await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, "the mesh is not serving yet, or stops")
+        return self._mesh.agent
+
+
+async def _abort(context: _Context, code: grpc.StatusCode, details: str) -> NoReturn:
+    await context.abort(code, details)
+    raise AssertionError("abort raises")

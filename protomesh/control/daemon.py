@@ -1,0 +1,348 @@
+"""The background process of a mesh: control plane, Envoy and node agent, put together, started and stopped in order."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import grpc
+import psutil
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from protomesh.admin.v1 import admin_service_pb2 as admin
+from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub, add_AdminServiceServicer_to_server
+from protomesh.contract import compile_project
+from protomesh.control.admin import AdminServicer
+from protomesh.control.api import EdgeApi, OperatorApi
+from protomesh.control.controller import Controller
+from protomesh.control.envoy_keeper import EnvoyKeeper
+from protomesh.control.lock import exclusive
+from protomesh.control.ports import PortTaken, check_ports
+from protomesh.control.reach import unreached, wait_reached
+from protomesh.control.status import ConfigurationStatus
+from protomesh.diagnostics import InvalidProject
+from protomesh.model import Endpoint, Layout, TcpAddress, Topology
+from protomesh.proxy import EnvoyFailed, ProxyError, Schemas, Statistics, find
+from protomesh.runtime.launch import environment
+from protomesh.supervisor import (
+    Agent,
+    RunDirectoryRefused,
+    ServicesFailed,
+    StateFile,
+    claim,
+    end_leftovers,
+    layout_for,
+    release,
+)
+from protomesh.supervisor.layout import check_socket_paths
+from protomesh.targets.envoy import bootstrap, read_overlay
+
+__all__ = ["Daemon"]
+
+_EXPECTED = (InvalidProject, PortTaken, ProxyError, RunDirectoryRefused)  # their texts are for the user as they are
+_REACHABLE = 20.0  # seconds from the last worker's SERVING until Envoy must have seen it too
+_CHECKED = 5.0  # seconds that Envoy may take to health-check new endpoints
+_Phase = admin.Status.Phase
+_log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """One run of one project. `run` is its whole life.
+
+    It is a `RunningMesh` for the admin API, which is there first and gone last: whoever started the process watches
+    the status and is told what failed.
+    """
+
+    def __init__(self, root: Path, *, environment: str = "base", keep_going: bool = False) -> None:
+        self.agent: Agent | None = None
+        self._root = root.resolve()
+        self._environment = environment
+        self._keep_going = keep_going
+        self._layout: Layout = layout_for(root)
+        self._state = StateFile(self._layout)
+        self._topology: Topology | None = None
+        self._controller: Controller | None = None
+        self._apis: list[EdgeApi | OperatorApi] = []
+        self._reloading = asyncio.Lock()
+        self._endpoints: dict[str, frozenset[str]] = {}  # by service; what Envoy was told last
+        self._envoy: EnvoyKeeper | None = None
+        self._version = ""
+        self._phase = _Phase.PHASE_STARTING
+        self._failure = ""
+        self._stopping = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._start_time = time.time()
+
+    async def run(self) -> int:
+        """Starts the mesh, serves until it is asked to stop, and stops it. Returns the process's exit code.
+
+        Raises:
+            AlreadyRunning: another process runs this project's mesh.
+            RunDirectoryRefused: the run directory can't be used.
+        """
+        claim(self._layout)
+        with exclusive(self._layout):
+            await self._clean_up()
+            self._state.add(os.getpid(), psutil.Process().create_time(), "mesh")
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, self.shut_down)
+            try:
+                return await self._serve()
+            finally:
+                release(self._layout)
+
+    async def _clean_up(self) -> None:
+        """Ends and removes what a supervisor that died has left."""
+        for leftover in await end_leftovers(self._layout):
+            _log.warning("ended a leftover", extra={"pid": leftover.pid, "role": leftover.role})
+        release(self._layout)
+        claim(self._layout)
+
+    async def _serve(self) -> int:
+        async with AsyncExitStack() as stack:
+            await self._serve_admin(stack)
+            starting = asyncio.create_task(self._start(stack), name="start")
+            stopping = asyncio.create_task(self._stopping.wait(), name="stop")
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                starting.cancel()
+            try:
+                await starting
+            except asyncio.CancelledError:
+                _log.info("stopped while starting")
+            except Exception as error:  # noqa: BLE001 - a bug, too, must reach the terminal that waits
+                self._fail(error)
+            else:
+                self._set(_Phase.PHASE_SERVING)
+                await self._stopping.wait()
+            stopping.cancel()
+            if self._phase != _Phase.PHASE_FAILED:
+                self._set(_Phase.PHASE_STOPPING)
+        return 1 if self._phase == _Phase.PHASE_FAILED else 0
+
+    async def _serve_admin(self, stack: AsyncExitStack) -> None:
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        add_AdminServiceServicer_to_server(AdminServicer(self), server)
+        server.add_insecure_port(f"unix:{self._layout.admin_socket}")
+        os.umask(0o077)
+        await server.start()
+        Path(self._layout.admin_socket).chmod(0o600)  # noqa: ASYNC240 - nothing else runs yet
+        stack.push_async_callback(server.stop, 2)  # watchers get the last status
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        """Starts everything in order; `stack` stops it in the other."""
+        compilation = await asyncio.to_thread(compile_project, self._root, environment=self._environment)
+        topology = self._topology = compilation.topology
+        self._notify()
+        check_socket_paths(self._layout, topology.services)
+        binary = await asyncio.to_thread(find, topology.envoy_path)
+        self._version = binary.version
+        schemas = await asyncio.to_thread(Schemas.load, binary, Path(self._layout.state) / "cache")
+        await asyncio.to_thread(check_ports, topology.gateways)
+
+        self._controller = Controller(binary, schemas, self._layout)
+        await self._controller.start()
+        stack.push_async_callback(self._controller.stop)
+        await self._controller.apply(topology)
+        self._apis = [EdgeApi(self._layout), OperatorApi(self._layout)]
+        for api in self._apis:
+            await api.start(topology)
+            stack.push_async_callback(api.stop)
+
+        start = bootstrap(topology, self._layout, await asyncio.to_thread(read_overlay, self._root))
+        self._envoy = EnvoyKeeper(binary, start, self._layout, state=self._state, changed=self._notify)
+        stack.push_async_callback(self._envoy.stop)
+        await self._envoy.start()
+        await self._start_agent(stack, topology)
+        await self._wait_reachable()
+
+    async def _start_agent(self, stack: AsyncExitStack, topology: Topology) -> None:
+        channel = grpc.aio.insecure_channel(
+            f"unix:{self._layout.admin_socket}", options=[("grpc.default_authority", "mesh")]
+        )
+        stack.push_async_callback(channel.close)
+        self.agent = Agent(
+            self._root, self._layout, admin=AdminServiceStub(channel), environment=environment, state=self._state
+        )
+        stack.push_async_callback(self.agent.stop)
+        for changes in (self._relay(self.agent), self._relay_answers()):
+            stack.callback(asyncio.create_task(changes, name="relay changes").cancel)
+        try:
+            await self.agent.start(topology.services)
+        except ServicesFailed as failed:
+            if not self._keep_going:
+                raise
+            _log.error("some services did not start", extra={"failures": str(failed)})
+
+    async def _wait_reachable(self) -> None:
+        """Waits until Envoy has taken its configuration, listens, and has itself seen every service answer.
+
+        Raises:
+            EnvoyFailed: it has not within 20 s, or it refused something; the text says what.
+        """
+        assert self._envoy is not None, "started just before"
+        assert self._envoy.process is not None, "likewise"
+        await self._envoy.process.wait_live()
+        deadline = time.monotonic() + _REACHABLE
+        while missing := await self._missing(self._envoy.process.statistics):
+            refused = [r for c in self.status().proxy.configuration for r in c.rejections]
+            if refused:
+                raise EnvoyFailed("\n".join(f"{r.origin or r.resource}: Envoy refuses it: {r.reason}" for r in refused))
+            if time.monotonic() > deadline:
+                raise EnvoyFailed(f"Envoy does not reach {missing} after {_REACHABLE:g} s. See envoy.log.")
+            await asyncio.sleep(0.02)
+
+    async def _missing(self, statistics: Statistics) -> str:
+        """What Envoy does not reach or offer yet, for people; empty if nothing."""
+        assert self._topology is not None, "nothing runs without"
+        rows = self.agent.statuses() if self.agent else []
+        serving = [row.name for row in rows if row.state == admin.ServiceStatus.STATE_SERVING]
+        if missing := await unreached(statistics, serving):
+            return f"the workers of {', '.join(missing)}"
+        for gateway in self._topology.gateways:
+            if not await _accepts(gateway.listen):
+                return f"the gateway's port {gateway.listen}"
+        return ""
+
+    def _checks_health(self, service: str) -> bool:
+        """Whether the mesh starts it: what runs elsewhere may be down, and that is no failure of ours."""
+        return self._topology is not None and self._topology.services[service].supervised
+
+    async def _relay(self, agent: Agent) -> None:
+        while True:
+            await agent.changed.wait()
+            agent.changed.clear()
+            self._notify()
+
+    async def _relay_answers(self) -> None:
+        assert self._controller is not None, "the agent starts after the controller"
+        seen = 0
+        while True:
+            seen = await self._controller.wait_answered(seen)
+            self._notify()
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = str(error)
+        if isinstance(error, _EXPECTED):
+            _log.error("the mesh did not start", extra={"reason": str(error)})
+        elif isinstance(error, ServicesFailed):
+            words = [f"{name} did not start: {failure.reason}" for name, failure in error.failures.items()]
+            self._failure = "\n".join(words)
+            _log.error("the mesh did not start", extra={"reason": self._failure})
+        else:
+            self._failure = f"{type(error).__name__}: {error}"
+            _log.error("the mesh did not start", exc_info=error)
+        self._set(_Phase.PHASE_FAILED)
+
+    # What the admin API tells and changes.
+
+    def status(self) -> admin.Status:
+        """What the mesh is doing now."""
+        topology = self._topology
+        started = Timestamp()
+        started.FromMilliseconds(int(self._start_time * 1000))
+        status = admin.Status(
+            mesh=topology.name if topology else "",
+            phase=self._phase,
+            pid=os.getpid(),
+            start_time=started,
+            gateways=[str(gateway.listen) for gateway in topology.gateways] if topology else [],
+            services=self.agent.statuses() if self.agent else [],
+            failure=self._failure,
+        )
+        for row in status.services:
+            service = topology.services.get(row.name) if topology else None
+            exposed = sum(method.exposed for method in service.methods) if service else 0
+            row.edge_methods = exposed
+            row.internal_methods = len(service.methods) - exposed if service else 0
+        if self._envoy is not None and self._controller is not None:
+            status.proxy.pid, status.proxy.version = self._envoy.pid, self._version
+            status.proxy.configuration.extend(map(_configuration, self._controller.configuration_status()))
+        return status
+
+    async def wait_changed(self) -> None:
+        """Returns when the status may read differently."""
+        await self._changed.wait()
+
+    async def set_endpoints(self, service: str, endpoints: Sequence[Endpoint]) -> None:
+        """Replaces a service's endpoints and waits for Envoy's acknowledgement."""
+        assert self._controller is not None, "the agent starts after the controller"
+        former = self._endpoints.get(service, frozenset())
+        await self._controller.set_endpoints(service, endpoints)
+        for api in self._apis:
+            api.set_serving(service, bool(endpoints))
+        self._endpoints[service] = frozenset(str(endpoint.address) for endpoint in endpoints)
+        added = self._endpoints[service] - former
+        envoy = self._envoy.process if self._envoy is not None else None
+        if added and envoy is not None and self._checks_health(service):
+            await wait_reached(envoy.statistics, service, added, limit=_CHECKED)
+
+    async def suspend(self, service: str) -> None:
+        """Takes the deadline's safety net and ejection off a service."""
+        assert self._controller is not None, "only a mesh that serves is asked"
+        await self._controller.suspend(service)
+
+    async def resume(self, service: str) -> None:
+        """Puts them on again."""
+        assert self._controller is not None, "only a mesh that serves is asked"
+        await self._controller.resume(service)
+
+    async def reload(self) -> list[str]:
+        """Reads the project again and applies what changed."""
+        assert self._controller is not None, "only a mesh that serves is asked"
+        assert self.agent is not None, "likewise"
+        assert self._topology is not None, "likewise"
+        async with self._reloading:
+            compilation = await asyncio.to_thread(compile_project, self._root, environment=self._environment)
+            topology = compilation.topology
+            check_socket_paths(self._layout, topology.services)
+            listening = {gateway.listen for gateway in self._topology.gateways}
+            new = tuple(gateway for gateway in topology.gateways if gateway.listen not in listening)
+            await asyncio.to_thread(check_ports, new)
+            await self._controller.apply(topology)
+            for api in self._apis:
+                await api.update(topology)
+            self._topology = topology
+            _log.info("reloaded")
+            await self._controller.wait_acknowledged()
+            return await self.agent.apply(topology.services)
+
+    def shut_down(self) -> None:
+        """Begins to stop."""
+        self._stopping.set()
+
+    def _set(self, phase: "admin.Status.Phase.ValueType") -> None:
+        self._phase = phase
+        _log.info("phase", extra={"phase": _Phase.Name(phase)})
+        self._notify()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _configuration(status: ConfigurationStatus) -> admin.ConfigurationStatus:
+    return admin.ConfigurationStatus(
+        type_url=status.type_url,
+        resources=status.resources,
+        acknowledged=status.acknowledged,
+        rejections=[
+            admin.Rejection(resource=r.resource, reason=r.reason, origin=str(r.origin or "")) for r in status.rejections
+        ],
+    )
+
+
+async def _accepts(address: TcpAddress) -> bool:
+    """Whether somebody takes connections there."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - it is connected to
+    try:
+        async with asyncio.timeout(1):
+            _, writer = await asyncio.open_connection(host, address.port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
