@@ -16,6 +16,8 @@ PACKAGE_HIDDEN = Rule(
 )
 RULES = (PACKAGE_HIDDEN,)
 
+_STUBS = ("generated", "python")  # their import root in every project
+
 
 def check(project: Project, report: Report) -> None:
     """Checks the first name of each proto package against the project, what is installed, and Python's own."""
@@ -32,13 +34,15 @@ def check(project: Project, report: Report) -> None:
 
 
 def _hiding(root: Path, name: str) -> str | None:
-    """What hides the name, as a user knows it. A namespace package does not: it merges with the stubs."""
+    """What hides the name, as a user knows it. A namespace package does not: it merges with the stubs.
+
+    Stubs themselves are no answer, be they of another project that is installed beside this one.
+    """
     if name in sys.stdlib_module_names:
         return "of Python's own library"
     for inside in (f"{name}/__init__.py", f"{name}.py"):
         if (root / inside).is_file():
             return inside
-    stubs = root / "generated"
-    elsewhere = [path for path in sys.path if path and not Path(path).is_relative_to(stubs)]
+    elsewhere = [path for path in sys.path if path and Path(path).parts[-2:] != _STUBS]
     spec = importlib.machinery.PathFinder.find_spec(name, elsewhere)
     return "installed" if spec is not None and spec.origin is not None else None
