@@ -92,7 +92,8 @@ def own_files() -> tuple[FileDescriptorProto, ...]:
     v1.ClearField("options")
     for message in v1.message_type:
         for field in message.field:
-            field.type_name = field.type_name.replace(f".{_V1ALPHA}.", f".{_V1}.")
+            if field.type_name:  # an empty one that is set makes a string field invalid
+                field.type_name = field.type_name.replace(f".{_V1ALPHA}.", f".{_V1}.")
     for service in v1.service:
         for method in service.method:
             method.input_type = method.input_type.replace(f".{_V1ALPHA}.", f".{_V1}.")
