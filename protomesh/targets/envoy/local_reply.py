@@ -37,34 +37,45 @@ def local_reply_config(*, rest: bool) -> Body:
     """The first mapper that fits an answer is used, and no other. `rest` is whether REST callers come by."""
     grpc = [
         # The safety net: 504 alone would be UNAVAILABLE, which callers take as an invitation to call again.
-        _grpc_status({"response_flag_filter": {"flags": ["UT", "SI"]}}, _DEADLINE_EXCEEDED),
-        _grpc_status(_status(413), _RESOURCE_EXHAUSTED),
+        _grpc_status({"response_flag_filter": {"flags": ["UT", "SI"]}}, _DEADLINE_EXCEEDED, "deadline exceeded"),
+        _grpc_status(_status(413), _RESOURCE_EXHAUSTED, "the request is larger than the method takes"),
+        _grpc_status(_status(429), _RESOURCE_EXHAUSTED, "called too often"),
         {"filter": _and(_status(_NOT_FOUND), _is_grpc()), "body": {"inline_string": "no such method"}},
     ]
     json = [
         _json(_status(_NOT_FOUND), _CODES[_NOT_FOUND], "nothing answers at this path"),
         *(_json(_status(status), code) for status, code in _CODES.items() if status != _NOT_FOUND),
-        _json(None, _UNKNOWN),
+        _json(_status(400, "GE"), _UNKNOWN),
     ]
     return {"mappers": [*grpc, *json] if rest else grpc}
 
 
-def _status(status: int) -> Body:
-    return {"status_code_filter": {"comparison": {"op": "EQ", "value": _runtime(status)}}}
+def _status(status: int, op: str = "EQ") -> Body:
+    value = {"default_value": status, "runtime_key": f"protomesh.local_reply.{status}"}
+    return {"status_code_filter": {"comparison": {"op": op, "value": value}}}
 
 
-def _runtime(value: int) -> Body:
-    return {"default_value": value, "runtime_key": f"protomesh.local_reply.{value}"}
+def _grpc_status(condition: Body, code: int, message: str) -> Body:
+    """Answers as a gRPC server would: HTTP 200, no body, the status in headers.
 
-
-def _grpc_status(condition: Body, code: int) -> Body:
-    status = {"header": {"key": "grpc-status", "value": str(code)}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-    return {"filter": _and(condition, _is_grpc()), "headers_to_add": [status]}
-
-
-def _json(condition: Body | None, code: int, message: str = "%LOCAL_REPLY_BODY%") -> Body:
+    By itself Envoy answers gRPC-Web with an HTTP status, from which its filter then concludes a code; there is no
+    HTTP status from which it concludes these.
+    """
+    headers = {"content-type": "application/grpc", "grpc-status": str(code), "grpc-message": message}
     return {
-        "filter": _and(condition, _is_rest()) if condition else _is_rest(),
+        "filter": _and(condition, _is_grpc()),
+        "status_code": 200,
+        "body": {"inline_string": ""},
+        "headers_to_add": [
+            {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            for name, value in headers.items()
+        ],
+    }
+
+
+def _json(condition: Body, code: int, message: str = "%LOCAL_REPLY_BODY%") -> Body:
+    return {
+        "filter": _and(condition, _is_rest()),
         "body_format_override": {
             "json_format": {"code": code, "message": message},
             "content_type": "application/json",

@@ -1,8 +1,8 @@
-"""A small mesh to try policies on: its contract, a backend that does what a test tells it, and a real Envoy before it."""
+"""A small mesh to try policies on: its contract, a backend that does what a test says, and a real Envoy before it."""
 
 import asyncio
 import contextlib
-import os
+import json
 import socket
 import tempfile
 from collections import Counter
@@ -43,7 +43,7 @@ from protomesh.model import (
     UnixAddress,
 )
 from protomesh.proxy import EnvoyProcess, find
-from protomesh.targets.envoy import render, static_bootstrap
+from protomesh.targets.envoy import Override, apply_overrides, render, static_bootstrap
 
 CONTRACT = """
 syntax = "proto3";
@@ -239,7 +239,7 @@ class Backend:
             self.metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
             return self._handlers.get(item.name)
 
-        async def unary(request: Any, context: Any) -> Message:
+        async def unary(request: Any, context: Any) -> Any:
             handler = note(context)
             return await handler(request, context) if handler else Item(id=request.id, note=request.note)
 
@@ -252,7 +252,7 @@ class Backend:
             for index in range(3):
                 yield Item(id=str(index), note=request.note)
 
-        async def stream_in(requests: AsyncIterator[Any], context: Any) -> Message:
+        async def stream_in(requests: AsyncIterator[Any], context: Any) -> Any:
             note(context)
             return Item(id=",".join([request.id async for request in requests]))
 
@@ -277,9 +277,18 @@ async def legacy_server(port: int) -> asyncio.Server:
     return await asyncio.start_server(answer, "127.0.0.1", port)
 
 
+async def failure(call: Awaitable[Any]) -> grpc.aio.AioRpcError:
+    """The error that a call ends with; a call that succeeds fails the test."""
+    try:
+        answer = await call
+    except grpc.aio.AioRpcError as error:
+        return error
+    raise AssertionError(f"the call was answered: {answer}")
+
+
 @dataclass
 class Lab:
-    """The running mesh: two backends, their Envoy, and ways to reach it."""
+    """The running mesh: its backends, their Envoy, and ways to reach it."""
 
     topology: Topology
     layout: Layout
@@ -291,6 +300,26 @@ class Lab:
         """The backend; of the second there is only `backends`."""
         return self.backends[0]
 
+    @contextlib.asynccontextmanager
+    async def channel(self, address: str = "") -> AsyncGenerator[Callable[..., Any]]:
+        """A way to call methods by gRPC, at the edge or at an address: `await call("GetItem", id="1")`."""
+        options = [("grpc.default_authority", "lab")] if address.startswith("unix:") else []
+        async with grpc.aio.insecure_channel(address or self.address, options=options) as channel:
+
+            def call(name: str, *, timeout: float | None = None, metadata: Any = None, **fields: str) -> Any:
+                codec = {
+                    "request_serializer": ItemRequest.SerializeToString,
+                    "response_deserializer": Item.FromString,
+                }
+                path = f"/{SERVICE}/{name}"
+                if name == "WatchItems":
+                    watch = channel.unary_stream(path, **codec)
+                    return watch(ItemRequest(**fields), timeout=timeout, metadata=metadata)
+                start = channel.unary_unary(path, **codec)
+                return start(ItemRequest(**fields), timeout=timeout, metadata=metadata)
+
+            yield call
+
     @property
     def address(self) -> str:
         """Where the edge listens, host:port."""
@@ -301,26 +330,33 @@ class Lab:
         """Where the edge listens, as a URL."""
         return f"http://{self.address}"
 
-    def access_log(self) -> str:
-        """What Envoy has logged so far; it writes once a second or when it has 64 KB."""
-        return Path(self.layout.logs / "access.log").read_text(encoding="utf-8")
+    async def logged(self, request_id: str) -> dict[str, Any]:
+        """The line of the access log of one request, waited for: Envoy writes twice a second."""
+        log = Path(self.layout.logs / "access.log")
+        async with asyncio.timeout(10):
+            while True:
+                for line in log.read_text(encoding="utf-8").splitlines():
+                    entry: dict[str, Any] = json.loads(line)
+                    if entry["request_id"] == request_id:
+                        return entry
+                await asyncio.sleep(0.02)
 
 
 @contextlib.asynccontextmanager
-async def running_lab(backends: int = 1) -> AsyncGenerator[Lab]:
-    """Runs the lab for as long as the context lasts."""
+async def running_lab(backends: int = 1, *, overrides: Sequence[Override] = (), **changes: Any) -> AsyncGenerator[Lab]:
+    """Runs the lab for as long as the context lasts; `changes` are fields of its topology."""
     with tempfile.TemporaryDirectory(prefix="pm", dir="/tmp") as directory:  # short: a socket's path may have 103 bytes
         layout = Layout(run=PurePosixPath(directory), state=PurePosixPath(directory) / "state")
         legacy = free_port()
-        topology = lab_topology(free_port(), legacy)
+        topology = lab_topology(free_port(), legacy, **changes)
         servers = [Backend(layout.worker_socket("lab", 1, index)) for index in range(backends)]
         for server in servers:
             await server.start()
         old = await legacy_server(legacy)
         endpoints = {"lab": [Endpoint(address=UnixAddress(server.path)) for server in servers]}
-        config = static_bootstrap(render(topology, layout), layout, endpoints)
-        path = os.environ.get("PROTOMESH_ENVOY")
-        envoy = await EnvoyProcess.start(find(path), config, layout, concurrency=1)
+        configuration = apply_overrides(render(topology, layout), overrides)
+        bootstrap = static_bootstrap(configuration, layout, endpoints)
+        envoy = await EnvoyProcess.start(find(), bootstrap, layout, concurrency=1)
         try:
             await envoy.wait_live()
             yield Lab(topology, layout, envoy, servers)

@@ -1,0 +1,104 @@
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.integration.envoy.lab import Item, Lab, failure
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+class Fails:
+    """A handler that fails a number of times, and then answers."""
+
+    def __init__(
+        self, times: int, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE, *, marked: bool = False
+    ) -> None:
+        self.left = times
+        self._code = code
+        self._mark = (("x-envoy-ratelimited", "true"),) if marked else ()
+
+    async def __call__(self, _: Any, context: Any) -> Any:
+        if self.left:
+            self.left -= 1
+            await context.abort(self._code, "not now", self._mark)
+        return Item(id="done")
+
+
+async def test_a_read_is_repeated(lab: Lab) -> None:
+    """Twice UNAVAILABLE, then an answer: the caller sees the answer, and Envoy counted a retry that helped."""
+    before = (await lab.envoy.statistics.counters(r"^cluster\.lab\.upstream_rq_retry_success$")).popitem()[1]
+    with lab.backend.on("GetItem", Fails(2)):
+        async with lab.channel() as call:
+            assert (await call("GetItem")).id == "done"
+        assert lab.backend.calls["GetItem"] == 3
+    after = (await lab.envoy.statistics.counters(r"^cluster\.lab\.upstream_rq_retry_success$")).popitem()[1]
+    assert after == before + 1
+
+
+async def test_a_read_is_tried_three_times_in_all(lab: Lab) -> None:
+    """A service that stays away is not called for ever."""
+    with lab.backend.on("GetItem", Fails(10)):
+        async with lab.channel() as call:
+            assert (await failure(call("GetItem"))).code().name == "UNAVAILABLE"
+        assert lab.backend.calls["GetItem"] == 3
+
+
+async def test_a_write_is_never_retried(lab: Lab) -> None:
+    """With the very same fault its handler runs once, even if the caller asks Envoy for more in Envoy's own words."""
+    asks = [
+        ("x-envoy-retry-on", "5xx,reset,unavailable"),
+        ("x-envoy-retry-grpc-on", "unavailable"),
+        ("x-envoy-max-retries", "3"),
+    ]
+    for address in ("", f"unix:{lab.layout.egress_socket('caller')}", f"unix:{lab.layout.operator_socket}"):
+        for metadata in (None, asks):
+            with lab.backend.on("CreateItem", Fails(2)):
+                async with lab.channel(address) as call:
+                    error = await failure(call("CreateItem", metadata=metadata))
+                assert (error.code().name, lab.backend.calls["CreateItem"]) == ("UNAVAILABLE", 1)
+
+
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.ABORTED, grpc.StatusCode.RESOURCE_EXHAUSTED]
+)
+async def test_only_unavailable_is_repeated(lab: Lab, code: grpc.StatusCode) -> None:
+    """AIP-194: whether another code may be tried again is for the caller to decide."""
+    with lab.backend.on("GetItem", Fails(1, code)):
+        async with lab.channel() as call:
+            assert (await failure(call("GetItem"))).code() is code
+        assert lab.backend.calls["GetItem"] == 1
+
+
+async def test_what_a_callee_has_tried_already_is_not_repeated(lab: Lab) -> None:
+    """A marked UNAVAILABLE is passed up at once.
+
+    The mark goes on to callers inside, so that their Envoys do the same, and stays off the edge.
+    """
+    seen = {}
+    for address in ("", f"unix:{lab.layout.egress_socket('caller')}"):
+        with lab.backend.on("GetItem", Fails(2, marked=True)):
+            async with lab.channel(address) as call:
+                error = await failure(call("GetItem"))
+            assert (error.code().name, lab.backend.calls["GetItem"]) == ("UNAVAILABLE", 1)
+        metadata = [*error.initial_metadata(), *error.trailing_metadata()]
+        seen[bool(address)] = "x-envoy-ratelimited" in dict(metadata)
+    assert seen == {False: False, True: True}
+
+
+async def test_the_mark_is_taken_off_a_stream_too(lab: Lab) -> None:
+    """There it comes in the trailers, behind messages."""
+
+    async def watch(_: Any, context: Any) -> Any:
+        yield Item(id="1")
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "gone", (("x-envoy-ratelimited", "true"), ("kept", "yes")))
+
+    with lab.backend.on("WatchItems", watch):
+        async with lab.channel() as call:
+            stream = call("WatchItems")
+            assert (await stream.read()).id == "1"
+            with pytest.raises(grpc.aio.AioRpcError, match="gone"):
+                await stream.read()
+            trailers = dict(await stream.trailing_metadata())
+    assert "kept" in trailers
+    assert "x-envoy-ratelimited" not in trailers

@@ -1,0 +1,118 @@
+import asyncio
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from tests.integration.envoy.lab import Item, Lab, OutOfItems
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_path_and_query_become_fields(http: httpx.AsyncClient) -> None:
+    """A path variable, and a query in which '+' is a space and %2B a plus."""
+    answer = await http.get("/v1/items/7?note=a+b%2Bc")
+    assert (answer.status_code, answer.json()) == (200, {"id": "7", "note": "a b+c"})
+
+
+async def test_a_body_becomes_the_message(http: httpx.AsyncClient) -> None:
+    """JSON in, JSON out."""
+    answer = await http.post("/v1/items", json={"id": "8", "note": "new"})
+    assert (answer.status_code, answer.json()) == (200, {"id": "8", "note": "new"})
+    assert answer.headers["content-type"] == "application/json"
+
+
+async def test_an_unknown_parameter_is_a_bad_request(http: httpx.AsyncClient) -> None:
+    """A misspelt parameter is not dropped in silence; the answer names it, as google.rpc.Status."""
+    answer = await http.get("/v1/items/7?notes=x")
+    assert (answer.status_code, answer.json()["code"]) == (400, 3)
+    assert "notes" in answer.json()["message"]
+
+
+async def test_malformed_json_is_a_bad_request(http: httpx.AsyncClient) -> None:
+    """A body that is no JSON reaches no service."""
+    answer = await http.post("/v1/items", content=b'{"id": ', headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (400, 3)
+
+
+async def test_a_path_that_nothing_answers(http: httpx.AsyncClient) -> None:
+    """An unknown path is NOT_FOUND as google.rpc.Status."""
+    answer = await http.get("/v1/nothing")
+    assert (answer.status_code, answer.json()) == (404, {"code": 5, "message": "nothing answers at this path"})
+
+
+async def test_errors_keep_their_code_and_details(lab: Lab, http: httpx.AsyncClient) -> None:
+    """A declared error and a standard detail arrive as JSON, by the names of their messages."""
+
+    async def refuse(_: Any, context: Any) -> None:
+        details = [any_pb2.Any(), any_pb2.Any()]
+        details[0].Pack(error_details_pb2.ErrorInfo(reason="OUT_OF_ITEMS", domain="lab.v1"))
+        details[1].Pack(OutOfItems(id="7", left=2))
+        await context.abort_with_status(
+            rpc_status.to_status(status_pb2.Status(code=9, message="only 2 left", details=details))
+        )
+
+    with lab.backend.on("GetItem", refuse):
+        answer = await http.get("/v1/items/7")
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "code": 9,
+        "message": "only 2 left",
+        "details": [
+            {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "OUT_OF_ITEMS", "domain": "lab.v1"},
+            {"@type": "type.googleapis.com/lab.v1.OutOfItems", "id": "7", "left": 2},
+        ],
+    }
+
+
+async def test_a_stream_is_json_line_by_line(http: httpx.AsyncClient) -> None:
+    """Each message is a line, so that a stream which breaks off can't look complete."""
+    answer = await http.get("/v1/items:watch")
+    assert answer.status_code == 200
+    assert answer.text.splitlines() == ['{"id":"0"}', '{"id":"1"}', '{"id":"2"}']
+
+
+async def test_a_stream_is_server_sent_events_for_who_accepts_them(http: httpx.AsyncClient) -> None:
+    """EventSource in a browser reads it."""
+    answer = await http.get("/v1/items:watch", headers={"accept": "text/event-stream"})
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert answer.text.split("\n\n") == ['data: {"id":"0"}', 'data: {"id":"1"}', 'data: {"id":"2"}', ""]
+
+
+async def test_messages_of_a_stream_arrive_as_they_are_sent(lab: Lab, http: httpx.AsyncClient) -> None:
+    """The first event is read while the service has not yet sent the second."""
+    read = asyncio.Event()
+
+    async def watch(_: Any, __: Any) -> Any:
+        yield Item(id="first")
+        await read.wait()
+        yield Item(id="second")
+
+    with lab.backend.on("WatchItems", watch):
+        async with http.stream("GET", "/v1/items:watch") as answer:
+            lines = answer.aiter_lines()
+            assert await anext(lines) == '{"id":"first"}'
+            read.set()
+            assert await anext(lines) == '{"id":"second"}'
+
+
+async def test_a_large_body_is_translated(http: httpx.AsyncClient) -> None:
+    """Up to the method's limit, not only up to what Envoy buffers by default."""
+    note = "x" * (3 * 1024 * 1024)
+    answer = await http.post("/v1/items", json={"note": note})
+    assert (answer.status_code, len(answer.json()["note"])) == (200, len(note))
+
+
+async def test_a_service_that_is_gone_is_unavailable(lab: Lab, http: httpx.AsyncClient) -> None:
+    """UNAVAILABLE of the service is 503 with its message, in google.rpc.Status."""
+
+    async def refuse(_: Any, context: Any) -> None:
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+
+    with lab.backend.on("CreateItem", refuse):
+        answer = await http.post("/v1/items", json={})
+    assert (answer.status_code, answer.json()) == (503, {"code": 14, "message": "not now"})
