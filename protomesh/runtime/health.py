@@ -29,4 +29,6 @@ class Health(health.aio.HealthServicer):
         except asyncio.CancelledError:
             if task.interruption is not Interruption.DRAIN:
                 raise
+            # The change may not have reached the watcher yet; told twice it does no harm.
+            await context.write(health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING))
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the worker is going away")

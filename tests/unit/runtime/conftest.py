@@ -5,7 +5,7 @@ import importlib.util
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -57,6 +57,7 @@ class Servers:
 
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
+        self.targets: list[str] = []
 
     async def start(self, *servicers: object) -> aio.Channel:
         """Serves, and gives a plain channel of grpc's own."""
@@ -64,6 +65,7 @@ class Servers:
         directory = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="pm-"))
         target = server.listen(f"unix:{directory}/s")
         await server.start()
+        self.targets.append(target)
         self._stack.push_async_callback(server.drain, timedelta(0))
         return await self._stack.enter_async_context(aio.insecure_channel(target))
 
@@ -99,3 +101,10 @@ async def servers() -> AsyncGenerator[Servers]:
 def leaf_servicer() -> Callable[..., Any]:
     """Makes a servicer of LeafService out of some handlers."""
     return partial(implement, "probe.v1.LeafService")
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory whose path is short enough for a unix socket, which pytest's own need not be."""
+    with tempfile.TemporaryDirectory(prefix="pm-") as directory:
+        yield Path(directory)
