@@ -1,0 +1,67 @@
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from protomesh.runtime.store.revisions import differences
+from protomesh.testing.database import Databases
+from protomesh.testing.fake import Fake
+from protomesh.testing.running import running
+from services.catalog.app import app as catalog_app
+from services.inventory.app import app as inventory_app
+from services.orders.app import app as orders_app
+from shop.catalog.v1 import CatalogServiceStub, GetProductRequest
+from shop.inventory.v1 import GetStockRequest, InventoryServiceStub
+from shop.orders.v1 import ListOrdersRequest, OrdersServiceStub
+
+
+def settings(database: Databases, package: str) -> Mapping[str, str]:
+    """The environment of a worker whose database is migrated."""
+    return {"PROTOMESH_DATABASE_URL": str(database.url(package))}
+
+
+async def test_the_catalog_runs(database: Databases) -> None:
+    """It needs nobody."""
+    async with running(catalog_app, settings=settings(database, "services.catalog")) as catalog:
+        found = await catalog.client(CatalogServiceStub).GetProduct(GetProductRequest(product_id="matcha"))
+    assert found.product.product_id == "matcha"
+
+
+async def test_the_inventory_runs(database: Databases) -> None:
+    """With the catalog to ask, and a job that forgets."""
+    fakes = [Fake(CatalogServiceStub)]
+    async with running(inventory_app, fakes=fakes, settings=settings(database, "services.inventory")) as inventory:
+        found = await inventory.client(InventoryServiceStub).GetStock(GetStockRequest(product_id="matcha"))
+        assert [job.name for job in inventory.app.jobs] == ["forget_answers"]
+    assert found.stock.available > 0
+
+
+async def test_the_orders_run(database: Databases) -> None:
+    """With both others to ask."""
+    fakes: list[Fake[Any]] = [Fake(CatalogServiceStub), Fake(InventoryServiceStub)]
+    async with running(orders_app, fakes=fakes, settings=settings(database, "services.orders")) as orders:
+        found = await orders.client(OrdersServiceStub).ListOrders(ListOrdersRequest())
+    assert list(found.orders) == []
+
+
+async def test_a_worker_migrates_its_database_before_it_answers() -> None:
+    """With nothing there but an empty directory: a process of its own does it."""
+    async with running(catalog_app) as catalog:
+        found = await catalog.client(CatalogServiceStub).GetProduct(GetProductRequest(product_id="matcha"))
+    assert found.product.title == "Ceremonial Matcha"
+
+
+@pytest.mark.parametrize("package", ["services.catalog", "services.inventory", "services.orders"])
+def test_migrations_make_the_tables_that_the_code_has(package: str) -> None:
+    """Neither was forgotten."""
+    assert differences(package) == []
+
+
+async def test_every_product_that_the_shop_opens_with_has_stock(database: Databases) -> None:
+    """The two services share the ids and nothing else, so nobody else would notice."""
+    catalog, inventory = await database("services.catalog"), await database("services.inventory")
+    async with catalog.read() as one, inventory.read() as two:
+        products = set(await one.scalars(text("SELECT product_id FROM products")))
+        stocked = set(await two.scalars(text("SELECT product_id FROM stock")))
+    assert products == stocked

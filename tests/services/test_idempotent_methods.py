@@ -1,0 +1,81 @@
+"""Every method that its contract calls IDEMPOTENT, sent twice: what Envoy's repeats rest on."""
+
+import uuid
+from collections.abc import AsyncGenerator, Callable
+from datetime import datetime
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+from grpc.aio import AioRpcError
+
+from protomesh.testing.database import Databases
+from protomesh.testing.serving import serving
+from services.catalog.service import Catalog
+from services.inventory.service import Inventory
+from services.orders.service import Orders
+from shop.catalog.v1 import CatalogServiceStub, catalog_service_pb2
+from shop.inventory.v1 import InventoryServiceStub, ReleaseRequest, ReserveRequest, inventory_service_pb2
+from shop.orders.v1 import OrdersServiceStub, PlaceOrderRequest, orders_service_pb2
+
+SERVICES: list[ServiceDescriptor] = [
+    service
+    for contract in (catalog_service_pb2, inventory_service_pb2, orders_service_pb2)
+    for service in contract.DESCRIPTOR.services_by_name.values()
+]
+IDEMPOTENT = sorted(
+    method.name
+    for service in SERVICES
+    for method in service.methods
+    if method.GetOptions().idempotency_level == MethodOptions.IDEMPOTENT
+)
+HELD = str(uuid.uuid4())  # a reservation that is there to be released
+
+# A request of each, and what makes it another request.
+REQUESTS: dict[str, tuple[Any, Callable[[Any], None]]] = {
+    "PlaceOrder": (
+        PlaceOrderRequest(lines=[PlaceOrderRequest.Line(product_id="matcha", quantity=2)]),
+        lambda request: request.lines.add(product_id="honey-spoon", quantity=1),
+    ),
+    "Release": (ReleaseRequest(reservation_id=HELD), lambda request: setattr(request, "reservation_id", "other")),
+    "Reserve": (ReserveRequest(product_id="matcha", quantity=2), lambda request: setattr(request, "quantity", 3)),
+}
+
+
+@pytest.fixture
+async def shop(database: Databases, now: Callable[[], datetime]) -> AsyncGenerator[list[Any]]:
+    """Clients of all three services, which call each other for real."""
+    catalog_db = await database("services.catalog")
+    inventory_db = await database("services.inventory")
+    orders_db = await database("services.orders")
+    async with (
+        serving(Catalog(catalog_db, now), CatalogServiceStub) as catalog,
+        serving(Inventory(inventory_db, catalog, now), InventoryServiceStub) as inventory,
+        serving(Orders(orders_db, catalog, inventory, now, lambda: uuid.uuid4().hex), OrdersServiceStub) as orders,
+    ):
+        await inventory.Reserve(ReserveRequest(request_id=HELD, product_id="travel-mug", quantity=1))
+        yield [catalog, inventory, orders]
+
+
+def test_every_idempotent_method_is_tested() -> None:
+    """A new one needs a request here."""
+    assert sorted(REQUESTS) == IDEMPOTENT
+
+
+@pytest.mark.parametrize("method", IDEMPOTENT)
+async def test_a_repeat_is_answered_alike_and_another_request_is_refused(shop: list[Any], method: str) -> None:
+    """Byte for byte; and one request_id is one request."""
+    prepared, change = REQUESTS[method]
+    call = next(getattr(client, method) for client in shop if hasattr(client, method))
+    request = type(prepared)()
+    request.CopyFrom(prepared)
+    request.request_id = str(uuid.uuid4())
+    first = await call(request)
+    again = await call(request)
+    assert again.SerializeToString(deterministic=True) == first.SerializeToString(deterministic=True)
+    change(request)
+    with pytest.raises(AioRpcError) as reused:
+        await call(request)
+    assert reused.value.code() is grpc.StatusCode.ALREADY_EXISTS
