@@ -11,6 +11,8 @@ __all__ = ["Locations"]
 
 Path = tuple[int, ...]  # of SourceCodeInfo: field numbers and indexes, from the file down
 
+_NOT_CODE = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|//.*|/\*.*?\*/')
+
 
 class Locations:
     """Finds the places of one contract by the paths of its SourceCodeInfo.
@@ -76,6 +78,3 @@ class Locations:
             if match := re.compile(rf"\b{name}\s*[:{{\[]").search(blanked, start):
                 return Origin(file=self._name, line=number + 1, column=match.start() + 1)
         return None
-
-
-_NOT_CODE = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|//.*')

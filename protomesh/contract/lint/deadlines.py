@@ -1,11 +1,10 @@
 """Deadlines: every unary call has one, and no caller gives up before its callee can answer."""
 
-from datetime import timedelta
-
 from protomesh.contract.call_names import matching, split_call
 from protomesh.contract.durations import format_duration, parse_duration
 from protomesh.contract.lint.project import Project
 from protomesh.contract.report import Report, Rule
+from protomesh.diagnostics import Severity
 from protomesh.model import Origin
 
 __all__ = ["RULES", "check"]
@@ -46,21 +45,28 @@ def check(project: Project, report: Report) -> None:
 
 
 def _check_calls(project: Project, name: str, report: Report) -> None:
-    longest = _longest(project, name)
-    for index, call in enumerate(project.mesh.file.services[name].calls if longest else ()):
+    """Compares the longest deadline of a service with those of the methods that it names in its calls.
+
+    Which of its methods makes a call is not known, so a shorter one beside the longest is no finding. Neither is it
+    known of a stream without a deadline, which may wait as long as it likes: then the finding is a warning.
+    """
+    timeouts = [project.resolved[method.full_name].method.timeout for method in project.served_by(name)]
+    longest = max((timeout for timeout in timeouts if timeout is not None), default=None)
+    severity = Severity.WARNING if None in timeouts else None
+    for index, call in enumerate(project.mesh.file.services[name].calls):
         callee, called = split_call(call)
-        if not called or callee not in project.mesh.file.services:
+        if longest is None or not called or callee not in project.mesh.file.services:
             continue
         for method in matching(called, project.served_by(callee)):
             needed = project.resolved[method.full_name].method.timeout
-            if needed is not None and longest is not None and needed > longest:
+            if needed is not None and needed > longest:
                 message = (
                     f"{method.full_name} may take {format_duration(needed)} and no method of {name} "
                     f"has more than {format_duration(longest)}"
                 )
                 hint = f"Give the method of {name} that calls it more time, or {called} less."
                 origin = project.mesh.origin("services", name, "calls", index)
-                report.add(DEADLINE_SHORTER_THAN_CALLEE, origin, message, hint)
+                report.add(DEADLINE_SHORTER_THAN_CALLEE, origin, message, hint, severity=severity)
 
 
 def _check_duration(text: str, origin: Origin, report: Report) -> None:
@@ -69,10 +75,3 @@ def _check_duration(text: str, origin: Origin, report: Report) -> None:
             parse_duration(text)
         except ValueError as malformed:
             report.add(DURATION_MALFORMED, origin, str(malformed), _WRITE_ONE)
-
-
-def _longest(project: Project, service: str) -> timedelta | None:
-    """The longest deadline among the methods that a service serves; None if one has none, or if it serves none."""
-    timeouts = [project.resolved[method.full_name].method.timeout for method in project.served_by(service)]
-    known = [timeout for timeout in timeouts if timeout is not None]
-    return max(known) if known and len(known) == len(timeouts) else None

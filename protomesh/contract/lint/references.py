@@ -64,7 +64,8 @@ def _check_served(project: Project, report: Report) -> None:
                 hint = did_you_mean(served, known, "Declare it below protos/, or remove it.")
                 report.add(UNKNOWN_RPC_SERVICE, origin, f"no contract declares the service {served!r}", hint)
             elif served in servers:
-                message = f"{servers[served]} and {name} both serve {served}"
+                both = f"{servers[served]} and {name} both serve" if servers[served] != name else f"{name} twice serves"
+                message = f"{both} {served}"
                 report.add(SERVED_TWICE, origin, message, "Let one of them serve it; more workers are workers: 2.")
             else:
                 servers[served] = name

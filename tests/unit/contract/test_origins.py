@@ -20,7 +20,7 @@ service ClockService {
       additional_bindings {get: "/v1/now"}
     };
     option (protomesh.v1.method) = {
-      // timeout: "9s" was too long
+      /* timeout: "8s" */ // timeout: "9s" was too long
       errors: "timeout: "
       timeout: "2s", audience: AUDIENCE_PUBLIC
       rate_limit {requests: 5, per: "1s"}
