@@ -7,9 +7,10 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from protomesh.control.dry_run import dry_run, refusal
 from protomesh.control.status import ConfigurationStatus, RejectedResource, origin_of
-from protomesh.model import Endpoint, Layout, Origin, Topology
-from protomesh.proxy import ConfigurationRefused, EnvoyBinary, Schemas, validate
+from protomesh.model import Endpoint, Layout, Topology
+from protomesh.proxy import ConfigurationRefused, EnvoyBinary, Schemas
 from protomesh.targets.envoy import (
     ENDPOINTS,
     Configuration,
@@ -17,7 +18,6 @@ from protomesh.targets.envoy import (
     load_assignment,
     load_overrides,
     render,
-    static_bootstrap,
 )
 from protomesh.xds import PUSH_ORDER, Cache, Refused, Rejection, Resource, Server, Snapshot
 
@@ -144,7 +144,7 @@ class Controller:
                 await self._cache.wait_acknowledged(self._node, type_url, timeout=timeout)
             except Refused as refused:
                 rejected = self._rejected(type_url, refused.rejection)
-                raise _refusal(rejected.reason, rejected.resource, rejected.origin) from refused
+                raise refusal(rejected.reason, rejected.resource, rejected.origin) from refused
 
     async def wait_answered(self, since: int) -> int:
         """Returns when Envoy has connected, left or answered more often than `since`; returns how often by now.
@@ -157,10 +157,7 @@ class Controller:
         overrides = await asyncio.to_thread(load_overrides, Path(self._layout.state).parent)
         configuration = apply_overrides(render(topology, self._layout, suspended), overrides)
         resources = tuple(self._encode(configuration))
-        try:
-            await validate(self._binary, static_bootstrap(configuration, self._layout))
-        except ConfigurationRefused as refused:
-            raise _refusal(refused.reason, refused.resource, _find(refused, configuration)) from refused
+        await dry_run(self._binary, configuration, self._layout)
         # Nothing is awaited from here on: whoever looks sees all of the change or nothing.
         former = self._topology, self._configuration, self._suspended, self._endpoints
         self._node = self._node or topology.name  # a running Envoy keeps the name it started with
@@ -179,7 +176,7 @@ class Controller:
                 body = self._schemas.encode(rendered.type_url, rendered.body)
             except ConfigurationRefused as refused:
                 origin = origin_of(refused.reason, rendered.name, rendered.origins)
-                raise _refusal(refused.reason, refused.resource, origin) from refused
+                raise refusal(refused.reason, refused.resource, origin) from refused
             encoded.append(Resource(type_url=rendered.type_url, name=rendered.name, body=body, needs=rendered.needs))
         return encoded
 
@@ -214,14 +211,3 @@ class Controller:
             service = self._topology.services.get(rejection.name) if self._topology else None
             origin = service.origin if service else None
         return RejectedResource(resource=rejection.name, reason=rejection.reason, origin=origin)
-
-
-def _find(refused: ConfigurationRefused, configuration: Configuration) -> Origin | None:
-    """The place that a refusal of a whole configuration is about."""
-    origins = {text: place for rendered in configuration.resources() for text, place in rendered.origins.items()}
-    return origin_of(refused.reason, refused.resource or "", origins)
-
-
-def _refusal(reason: str, resource: str | None, origin: Origin | None) -> ConfigurationRefused:
-    where = [str(part) for part in (origin, resource) if part]
-    return ConfigurationRefused(reason, resource=": ".join(where) or None)

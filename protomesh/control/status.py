@@ -38,7 +38,7 @@ def origin_of(text: str, name: str, origins: Mapping[str, Origin]) -> Origin | N
             there as a whole word wins; then the resource's own name; then the only place there is.
     """
     for key in sorted(origins, key=lambda key: (-len(key), key)):
-        if re.search(rf"(?<![\w./]){re.escape(key)}(?![\w/])", text):
+        if re.search(rf"(?<![\w.]){re.escape(key)}(?![\w/])", text):
             return origins[key]
     places = set(origins.values())
     return origins.get(name) or (next(iter(places)) if len(places) == 1 else None)
