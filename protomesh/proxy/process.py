@@ -18,6 +18,7 @@ __all__ = ["EnvoyProcess"]
 
 _POLL = 0.02  # seconds between two looks at a starting Envoy
 _LOG_LINES = 15
+_MARK = re.compile(r"\s*goo\.gle/debug\w+\s*")
 _LOG_PREFIX = re.compile(r"^\[(?P<time>[^]]*)\]\[\d+\]\[(?P<level>[^]]*)\]\[[^]]*\]\s*(\[[^]]*\]\s*)?")
 
 
@@ -136,7 +137,7 @@ class EnvoyProcess:
                 lines = file.read().decode(errors="replace").splitlines()
         except OSError:
             return ""
-        return "".join(f"\n  {_LOG_PREFIX.sub('', line)}" for line in lines[-_LOG_LINES:])
+        return "".join(f"\n  {_MARK.sub('', _LOG_PREFIX.sub('', line))}" for line in lines[-_LOG_LINES:])
 
 
 def _write_private(path: Path, content: str) -> None:

@@ -43,6 +43,7 @@ _ROOTS = re.compile("|".join(ROOTS))
 # Field 1 of a FileDescriptorProto, its name, followed by package, dependency or message_type.
 _START = re.compile(rb"\x0a([\x08-\x7f])([a-zA-Z0-9_/.\-]+?\.proto)(?=[\x12\x1a\x22])")
 _FIELDS = frozenset((*range(1, 13), 14))  # of FileDescriptorProto; protoc writes them in ascending order
+_DIGEST = hashlib.sha256().digest_size
 _LARGEST = 4 << 20  # bytes of one field: Envoy's largest file has 60 KB
 _VARINT, _LENGTH_DELIMITED = 0, 2
 
@@ -70,11 +71,15 @@ class Schemas:
             EnvoyNotFound: the binary holds no schemas.
         """
         key = hashlib.sha256("\n".join((binary.build, *ROOTS)).encode()).hexdigest()[:16]
-        cached = cache / f"envoy-{binary.version}-{key}.binpb"
-        with contextlib.suppress(OSError, DecodeError, TypeError):
-            return cls(descriptor_pb2.FileDescriptorSet.FromString(cached.read_bytes()))
+        cached = cache / f"envoy-{binary.version}-{key}.schemas"
+        with contextlib.suppress(OSError):
+            content = cached.read_bytes()
+            digest, content = content[:_DIGEST], content[_DIGEST:]
+            if hashlib.sha256(content).digest() == digest:
+                return cls(descriptor_pb2.FileDescriptorSet.FromString(content))
         files = _extract(binary)
-        _write(cached, files.SerializeToString())
+        content = files.SerializeToString()
+        _write(cached, hashlib.sha256(content).digest() + content)
         return cls(files)
 
     def message_class(self, full_name: str) -> type[Message]:

@@ -13,9 +13,11 @@ from protomesh.proxy.find import EnvoyBinary
 
 __all__ = ["reason", "validate"]
 
-_LOG_PREFIX = re.compile(r"^\[[^]]*\]\[\d+\]\[[^]]*\]\[[^]]*\]\s*(\[[^]]*\]\s*)?")
-_CONSTRAINT = ": Proto constraint"
-_NOISE = re.compile(r"^(Cannot create|exiting|error initializing configuration|Error initializing)")
+_BEFORE = re.compile(r"^.*?error initializing configuration '[^']*': ", re.DOTALL)
+_LOG_PREFIX = re.compile(r"^\[[^]]*\]\[\d+\]\[[^]]*\]\[[^]]*\]\s*(\[[^]]*\]\s*)?", re.MULTILINE)
+_MARK = re.compile(r"goo\.gle/debug\w+")  # protobuf's reminder that this text is for people
+_CONSTRAINT = ": Proto constraint validation failed"
+_LONGEST = 400
 
 
 async def validate(binary: EnvoyBinary, bootstrap: Mapping[str, Any]) -> None:
@@ -48,12 +50,13 @@ async def validate(binary: EnvoyBinary, bootstrap: Mapping[str, Any]) -> None:
 
 
 def reason(text: str) -> str:
-    """The useful end of what Envoy says when it refuses a configuration, in a NACK or in its log.
+    """The useful end of what Envoy says when it refuses a configuration, in a NACK or in its log: one line.
 
-    A violated constraint is preceded by the whole message that violates it; only what follows is for people.
+    A violated constraint comes behind the whole message that violates it, and as a chain of causes; only the last
+    cause is for people.
     """
     if _CONSTRAINT in text:
-        return text.rpartition(_CONSTRAINT)[2].lstrip(" :").strip()
-    lines = [_LOG_PREFIX.sub("", line).strip() for line in text.splitlines()]
-    useful = [line for line in lines if line and not _NOISE.match(line)] or [line for line in lines if line]
-    return useful[-1] if useful else ""
+        return text.rpartition(_CONSTRAINT)[2].rpartition("caused by ")[2].strip().removeprefix("(").removesuffix(")")
+    text = _LOG_PREFIX.sub("", _BEFORE.sub("", _MARK.sub("", text)))
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"... {line[-_LONGEST:]}"
