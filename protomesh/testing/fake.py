@@ -104,9 +104,10 @@ class Fake(Generic[StubT]):
 
     async def leave(self) -> None:
         """Ends the server. The block in which the fake is used calls it."""
-        if self._starting is not None and self._server is not None and self._channel is not None:
-            await self._starting
+        if self._channel is not None:
             await self._channel.close()
+        if self._starting is not None and self._server is not None:
+            await self._starting
             await self._server.drain(timedelta(0))
         if self._directory is not None:
             self._directory.cleanup()
