@@ -234,7 +234,7 @@ async def test_a_refusal_leads_to_the_line_in_mesh_yaml(project: Project, taken_
     """A port that is taken passes the dry run, which binds nothing; the rest of the mesh works."""
     topology = project.topology(taken_port)
     await project.controller.apply(topology)
-    async with project.envoy(topology), worker(f"{project.root}/w.sock", b"here") as here:
+    async with project.envoy(topology) as envoy, worker(f"{project.root}/w.sock", b"here") as here:
         with pytest.raises(ConfigurationRefused, match=r"^mesh.yaml:3:\d+: edge: .*Address already in use"):
             await project.controller.wait_acknowledged()
 
@@ -247,6 +247,7 @@ async def test_a_refusal_leads_to_the_line_in_mesh_yaml(project: Project, taken_
         assert _of(project, CLUSTER).rejections == _of(project, ENDPOINTS).rejections == ()
 
         await project.controller.set_endpoints("stock", [here])
+        await wait_healthy(envoy, 1)
         assert await project.call() == b"here"
 
 
