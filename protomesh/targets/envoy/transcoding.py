@@ -150,8 +150,10 @@ def _drop_extensions(message: Message) -> None:
         elif field.message_type is not None:
             for child in value if field.is_repeated else [value]:
                 _drop_extensions(child)
-    if message.DESCRIPTOR.name.endswith("Options"):
-        message.DiscardUnknownFields()
+            if field.name == "options":
+                value.DiscardUnknownFields()
+                if not value.ListFields():
+                    message.ClearField("options")
 
 
 def _set_dependencies(files: descriptor_pb2.FileDescriptorSet) -> None:

@@ -63,7 +63,7 @@ async def test_a_cancelled_validation_leaves_no_envoy() -> None:
         ),
         (
             (
-                "[2026-01-01 00:00:00.000][1][critical][main] [server.cc:1] error initializing configuration '/r.json': "
+                "[2026-01-01 00:00:00.000][1][critical][main] [s.cc:1] error initializing configuration '/r.json': "
                 "Invalid duration: goo.gle/debugstr  \nseconds: -1\n\n"
             ),
             "Invalid duration: seconds: -1",
