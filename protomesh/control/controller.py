@@ -104,7 +104,8 @@ class Controller:
         if not self._known(service).services[service].supervised:
             raise KeyError(service)
         self._endpoints[service] = tuple(endpoints)
-        self._publish()
+        snapshot = self._cache.snapshot(self._node) or Snapshot()
+        self._cache.publish(self._node, snapshot.with_resources(self._located(service)))
         try:
             await self._cache.wait_acknowledged(self._node, ENDPOINTS, [service], timeout=timeout)
         except Refused as refused:
@@ -159,15 +160,12 @@ class Controller:
         resources = tuple(self._encode(configuration))
         await dry_run(self._binary, configuration, self._layout)
         # Nothing is awaited from here on: whoever looks sees all of the change or nothing.
-        former = self._topology, self._configuration, self._suspended, self._endpoints
-        self._node = self._node or topology.name  # a running Envoy keeps the name it started with
+        located = [self._located(name) for name, service in topology.services.items() if service.supervised]
+        node = self._node or topology.name  # a running Envoy keeps the name it started with
+        self._cache.publish(node, Snapshot((*resources, *located)))
+        self._node = node
         self._topology, self._configuration, self._suspended = topology, configuration, suspended
         self._endpoints = {name: places for name, places in self._endpoints.items() if name in topology.services}
-        try:
-            self._publish(resources)
-        except BaseException:
-            self._topology, self._configuration, self._suspended, self._endpoints = former
-            raise
 
     def _encode(self, configuration: Configuration) -> list[Resource]:
         encoded = []
@@ -180,23 +178,10 @@ class Controller:
             encoded.append(Resource(type_url=rendered.type_url, name=rendered.name, body=body, needs=rendered.needs))
         return encoded
 
-    def _publish(self, resources: Sequence[Resource] | None = None) -> None:
-        """Publishes `resources`, or those that are published, with the endpoints of now."""
-        assert self._topology is not None, "there are no endpoints without a topology"
-        endpoints = [
-            Resource(
-                type_url=ENDPOINTS,
-                name=name,
-                body=self._schemas.encode(ENDPOINTS, load_assignment(name, self._endpoints.get(name, ()))),
-            )
-            for name, service in self._topology.services.items()
-            if service.supervised
-        ]
-        if resources is None:
-            snapshot = (self._cache.snapshot(self._node) or Snapshot()).with_resources(*endpoints)
-        else:
-            snapshot = Snapshot((*resources, *endpoints))
-        self._cache.publish(self._node, snapshot)
+    def _located(self, service: str) -> Resource:
+        """The endpoints of a service, as they are now."""
+        body = load_assignment(service, self._endpoints.get(service, ()))
+        return Resource(type_url=ENDPOINTS, name=service, body=self._schemas.encode(ENDPOINTS, body))
 
     def _known(self, service: str) -> Topology:
         if self._topology is None or service not in self._topology.services:

@@ -79,7 +79,7 @@ class Snapshot:
             return self
         snapshot = Snapshot()
         snapshot._by_type = {
-            type_url: old if (old := former.resources(type_url)) == named else named
+            type_url: old if (old := former.resources(type_url)) is named or old == named else named
             for type_url, named in self._by_type.items()
         }
         return snapshot
