@@ -68,6 +68,8 @@ async def watch_start(
                     last = response.status
                     show(last)
                     if last.phase in {_Phase.PHASE_SERVING, _Phase.PHASE_FAILED}:
+                        if process is not None and process.pid != last.pid:
+                            await asyncio.to_thread(process.wait, _ANSWERS)  # another one was first, and ours ends
                         return last
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:

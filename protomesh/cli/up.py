@@ -55,7 +55,10 @@ async def bring_up(
         await wait_gone(project.layout, status.pid)
         status = None
     process = spawn(project, environment, keep_going=keep_going) if status is None else None
-    return await watch_start(project, process, progress.show), False
+    status = await watch_start(project, process, progress.show)
+    if status.phase == _Phase.PHASE_FAILED:
+        await wait_gone(project.layout, status.pid)
+    return status, False
 
 
 async def _give_up(project: Project) -> None:

@@ -156,8 +156,13 @@ class Daemon:
         start = bootstrap(topology, self._layout, await asyncio.to_thread(read_overlay, self._root))
         self._envoy = EnvoyKeeper(binary, start, self._layout, state=self._state, changed=self._notify)
         stack.push_async_callback(self._envoy.stop)
-        await self._envoy.start()
-        await self._start_agent(stack, topology)
+        starting = asyncio.gather(self._envoy.start(), self._start_agent(stack, topology))  # workers take longest
+        try:
+            await starting
+        except BaseException:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            raise
         await self._wait_reachable()
 
     async def _start_agent(self, stack: AsyncExitStack, topology: Topology) -> None:

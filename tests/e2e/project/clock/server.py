@@ -1,0 +1,43 @@
+"""A service that keeps docs/reference/service-protocol.md without any of Protomesh's code."""
+
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "generated" / "python"))
+
+from echo.v1 import echo_service_pb2, echo_service_pb2_grpc
+
+
+class Clock(echo_service_pb2_grpc.ClockServiceServicer):
+    """Tells what the program was told."""
+
+    def GetZone(
+        self, request: echo_service_pb2.GetZoneRequest, context: grpc.ServicerContext
+    ) -> echo_service_pb2.GetZoneResponse:
+        return echo_service_pb2.GetZoneResponse(zone=os.environ["ZONE"], pid=os.getpid())
+
+
+def main() -> None:
+    """Serves until SIGTERM."""
+    server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
+    echo_service_pb2_grpc.add_ClockServiceServicer_to_server(Clock(), server)
+    servicer = health.HealthServicer()
+    servicer.set("", health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    server.add_insecure_port(os.environ["PROTOMESH_LISTEN"])
+    server.start()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop.wait()
+    server.stop(10).wait()
+
+
+if __name__ == "__main__":
+    main()
