@@ -53,6 +53,8 @@ class Mesh:
         self.order = [(service, method) for service in SERVICES for method in METHODS]
         self.extra: list[str] = []
         self.version = 0
+        self.calls = 0
+        self.called = asyncio.Event()
         self.made: dict[str, int] = {}
 
     def snapshot(self) -> Snapshot:
@@ -123,7 +125,12 @@ class Mesh:
         self.extra = [f"/test.catalog/New{self.chance.randint(1, 99)}"]
 
     async def restart(self, _service: str) -> None:
-        """The control plane is gone and comes back without a memory."""
+        """The control plane is gone while calls go on, and comes back without a memory."""
+        await self.rig.server.stop()
+        before = self.calls
+        while self.calls < before + 10:
+            self.called.clear()
+            await self.called.wait()
         await self.rig.restart_server()
 
     def _split(self, service: str) -> dict[str, int]:
@@ -135,12 +142,10 @@ async def test_no_call_fails_while_everything_changes(rig: Any, run_directory: P
     sockets = [f"{run_directory}/w{n}.sock" for n in range(3)]
     mesh = Mesh(rig, sockets, random.Random(7))
     rig.cache.publish(rig.node, mesh.snapshot())
-    calls = 0
     failures: list[str] = []
     done = asyncio.Event()
 
     async def load(channel: grpc.aio.Channel, number: int) -> None:
-        nonlocal calls
         methods = [f"/test.{service}/{method}" for service in SERVICES for method in METHODS]
         while not done.is_set():
             number += 1
@@ -149,7 +154,8 @@ async def test_no_call_fails_while_everything_changes(rig: Any, run_directory: P
                 await call(b"", timeout=5)
             except grpc.aio.AioRpcError as error:
                 failures.append(f"{methods[number % len(methods)]}: {error.code().name} {error.details()}")
-            calls += 1
+            mesh.calls += 1
+            mesh.called.set()
 
     async with worker(sockets[0]), worker(sockets[1]), worker(sockets[2]), rig.envoy():
         await rig.wait_acknowledged()
@@ -162,5 +168,5 @@ async def test_no_call_fails_while_everything_changes(rig: Any, run_directory: P
             await asyncio.gather(*callers)
 
     assert failures == []
-    assert calls > CHANGES
+    assert mesh.calls > CHANGES
     assert len(mesh.made) == 8, "every kind of change was made"
