@@ -6,6 +6,7 @@ always the one of the Envoy that runs, and that no package of generated code has
 
 import contextlib
 import hashlib
+import json
 import mmap
 import os
 import re
@@ -107,8 +108,8 @@ class Schemas:
         except KeyError:
             raise ConfigurationRefused(f"this Envoy knows no type {full_name}", resource=resource) from None
         try:
-            # The parser takes "@type" out of dicts and puts it back at their end: it gets copies.
-            json_format.ParseDict(_copy(body), message, descriptor_pool=self.pool)
+            # The parser takes "@type" out of dicts and puts it back at their end. It gets a copy, made the fastest way.
+            json_format.ParseDict(json.loads(json.dumps(body)), message, descriptor_pool=self.pool)
         except (json_format.ParseError, TypeError, ValueError) as error:
             # The parser goes on with a list of every field there is.
             raise ConfigurationRefused(str(error).partition("\n")[0], resource=resource) from error
@@ -149,14 +150,6 @@ def _messages(field: FieldDescriptor, value: Any) -> Iterable[Any]:
     if entry.fields_by_name["value"].type != FieldDescriptor.TYPE_MESSAGE:
         return []
     return list(value.values())
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _copy(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_copy(item) for item in value]
-    return value
 
 
 def _extract(binary: EnvoyBinary) -> descriptor_pb2.FileDescriptorSet:

@@ -286,6 +286,52 @@ async def failure(call: Awaitable[Any]) -> grpc.aio.AioRpcError:
     raise AssertionError(f"the call was answered: {answer}")
 
 
+class Cable:
+    """Stands between Envoy and a backend, so that it can break as a process does that is killed."""
+
+    def __init__(self, backend: Backend, path: str) -> None:
+        self.path = path
+        self._backend = backend
+        self._server: asyncio.Server | None = None
+        self._ends: list[asyncio.StreamWriter] = []
+        self._pumps: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begins to carry."""
+        self._server = await asyncio.start_unix_server(self._plugged, self.path)
+
+    async def cut(self) -> None:
+        """Breaks every connection without a word, and takes no more. May be called twice."""
+        assert self._server is not None
+        self._server.close()
+        for end in self._ends:
+            end.transport.abort()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    async def _plugged(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_unix_connection(self._backend.path)
+        self._ends += [writer, back]
+        for source, target in ((reader, back), (there, writer)):
+            pump = asyncio.create_task(self._pump(source, target))
+            self._pumps.add(pump)
+
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while content := await source.read(65536):
+            target.write(content)
+            await target.drain()
+
+
+async def health_server(socket: str) -> grpc.aio.Server:
+    """Stands for one of the mesh's own APIs: it knows a service by the name of its socket, and no other."""
+    server = grpc.aio.server()
+    servicer = health.aio.HealthServicer()
+    await servicer.set(Path(socket).stem, health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    assert server.add_insecure_port(f"unix:{socket}")
+    await server.start()
+    return server
+
+
 @dataclass
 class Lab:
     """The running mesh: its backends, their Envoy, and ways to reach it."""
@@ -294,6 +340,7 @@ class Lab:
     layout: Layout
     envoy: EnvoyProcess
     backends: Sequence[Backend]
+    cables: Sequence[Cable]  # to each backend, where there are several
 
     @property
     def backend(self) -> Backend:
@@ -353,16 +400,24 @@ async def running_lab(backends: int = 1, *, overrides: Sequence[Override] = (), 
         for server in servers:
             await server.start()
         old = await legacy_server(legacy)
-        endpoints = {"lab": [Endpoint(address=UnixAddress(server.path)) for server in servers]}
+        apis = [await health_server(path) for path in (layout.edge_api_socket, layout.operator_api_socket)]
+        cables = [Cable(server, f"{server.path}.cable") for server in servers] if backends > 1 else []
+        for cable in cables:
+            await cable.start()
+        endpoints = {"lab": [Endpoint(address=UnixAddress(item.path)) for item in cables or servers]}
         configuration = apply_overrides(render(topology, layout), overrides)
         bootstrap = static_bootstrap(configuration, layout, endpoints)
         envoy = await EnvoyProcess.start(find(), bootstrap, layout, concurrency=1)
         try:
             await envoy.wait_live()
-            yield Lab(topology, layout, envoy, servers)
+            yield Lab(topology, layout, envoy, servers, cables)
         finally:
             await envoy.stop()
             old.close()
             await old.wait_closed()
+            for api in apis:
+                await api.stop(0)
+            for cable in cables:
+                await cable.cut()
             for server in servers:
                 await server.stop()

@@ -1,5 +1,9 @@
+from typing import Any
+
+import grpc
 import httpx
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.integration.envoy import grpc_web
 from tests.integration.envoy.lab import Lab, failure
@@ -74,3 +78,27 @@ async def test_clients_see_nothing_of_envoy_and_say_nothing_for_the_mesh(lab: La
 async def test_a_path_with_escaped_slashes_is_refused(http: httpx.AsyncClient, path: str) -> None:
     """Two parts of the way must never read one path as two different ones."""
     assert (await http.get(path)).status_code == 400
+
+
+@pytest.mark.parametrize(("face", "api"), [("edge", "edge-api"), ("operator", "operator-api")])
+async def test_each_face_has_an_api_of_its_own(lab: Lab, face: str, api: str) -> None:
+    """grpc.health.v1 at the edge knows what the edge shows, at the operator's socket everything."""
+    address = lab.address if face == "edge" else f"unix:{lab.layout.operator_socket}"
+    async with grpc.aio.insecure_channel(address, options=[("grpc.default_authority", "lab")]) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        answer = await stub.Check(health_pb2.HealthCheckRequest(service=api))
+        watched = await stub.Watch(health_pb2.HealthCheckRequest(service=api)).read()
+        other = await failure(stub.Check(health_pb2.HealthCheckRequest(service="lab")))
+    serving = health_pb2.HealthCheckResponse.SERVING
+    assert (answer.status, watched.status) == (serving, serving)
+    assert other.code().name == "NOT_FOUND"
+
+
+async def test_reflection_goes_to_the_meshs_own(lab: Lab) -> None:
+    """Both versions have a route; here nobody serves it, so it is the API that does not know it, and not Envoy."""
+    async with grpc.aio.insecure_channel(lab.address) as channel:
+        for version in ("v1", "v1alpha"):
+            path = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
+            call: Any = channel.unary_unary(path)
+            error = await failure(call(b""))
+            assert (error.code().name, error.details()) == ("UNIMPLEMENTED", "Method not found!")

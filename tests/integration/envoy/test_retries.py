@@ -1,9 +1,10 @@
+import asyncio
 from typing import Any
 
 import grpc
 import pytest
 
-from tests.integration.envoy.lab import Item, Lab, failure
+from tests.integration.envoy.lab import Item, Lab, failure, running_lab
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -102,3 +103,31 @@ async def test_the_mark_is_taken_off_a_stream_too(lab: Lab) -> None:
             trailers = dict(await stream.trailing_metadata())
     assert "kept" in trailers
     assert "x-envoy-ratelimited" not in trailers
+
+
+async def test_calls_that_a_dying_endpoint_holds_are_done_by_the_other() -> None:
+    """Reads wait in one of two endpoints when it goes: each is answered, and Envoy counts what it did for them."""
+    async with running_lab(backends=2) as lab, lab.channel() as call:
+        dying, living = lab.backends
+        held = asyncio.Semaphore(0)
+
+        async def hold(_: Any, __: Any) -> Any:
+            held.release()
+            await asyncio.Event().wait()
+
+        with dying.on("GetItem", hold):
+            calls = [asyncio.ensure_future(_answer(call("GetItem", timeout=10, id=str(index)))) for index in range(100)]
+            async with asyncio.timeout(5):
+                for _ in range(25):  # least request does not share them out evenly
+                    await held.acquire()
+            at_risk = dying.calls["GetItem"]
+            await lab.cables[0].cut()
+            answers = await asyncio.gather(*calls)
+        assert [item.id for item in answers] == [str(index) for index in range(100)]
+        (retried,) = (await lab.envoy.statistics.counters(r"^cluster\.lab\.upstream_rq_retry_success$")).values()
+        assert retried >= at_risk >= 25
+        assert living.calls["GetItem"] == 100
+
+
+async def _answer(call: Any) -> Any:
+    return await call
