@@ -1,0 +1,47 @@
+"""Generated from the contracts of shop.orders.v1. DO NOT EDIT."""
+
+from protomesh.runtime.facade import load
+
+_NAMES = {
+    "GetOrderRequest": "shop.orders.v1.orders_service_pb2",
+    "GetOrderResponse": "shop.orders.v1.orders_service_pb2",
+    "ListOrdersRequest": "shop.orders.v1.orders_service_pb2",
+    "ListOrdersResponse": "shop.orders.v1.orders_service_pb2",
+    "Order": "shop.orders.v1.orders_pb2",
+    "OrderLine": "shop.orders.v1.orders_pb2",
+    "OrdersServiceServicer": "shop.orders.v1.orders_service_pb2_grpc",
+    "OrdersServiceStub": "shop.orders.v1.orders_service_pb2_grpc",
+    "PlaceOrderRequest": "shop.orders.v1.orders_service_pb2",
+    "PlaceOrderResponse": "shop.orders.v1.orders_service_pb2",
+}
+_ERRORS = {
+    "MixedCurrencies": "shop.orders.v1.errors_pb2",
+    "NotEnoughStock": "shop.orders.v1.errors_pb2",
+    "OrderNotFound": "shop.orders.v1.errors_pb2",
+    "ProductNotSold": "shop.orders.v1.errors_pb2",
+}
+
+__all__ = [
+    "GetOrderRequest",
+    "GetOrderResponse",
+    "ListOrdersRequest",
+    "ListOrdersResponse",
+    "MixedCurrencies",
+    "NotEnoughStock",
+    "Order",
+    "OrderLine",
+    "OrderNotFound",
+    "OrdersServiceServicer",
+    "OrdersServiceStub",
+    "PlaceOrderRequest",
+    "PlaceOrderResponse",
+    "ProductNotSold",
+]
+
+
+def __getattr__(name):
+    return load(globals(), name, _NAMES, _ERRORS)
+
+
+def __dir__():
+    return __all__
