@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Measures the figures that the documentation promises, on the shop, and prints them beside their bounds.
+
+    python tests/load/figures.py            # prints a table, exits 1 if a median misses its bound
+    python tests/load/figures.py --write    # and writes docs/reference/figures.md
+
+The shop is copied to a directory of its own and run there on a free port, with a fresh database, so that a mesh that
+is up in the checkout is not disturbed. The cost of wrapping a handler is measured by handler_wrapping.py.
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from protomesh.admin.v1 import admin_service_pb2 as admin  # noqa: E402 - after the path is set
+from protomesh.cli.connection import connect  # noqa: E402
+from protomesh.cli.project import Project  # noqa: E402
+from tests.e2e.mesh import COMMAND, Mesh  # noqa: E402
+
+RUNS = 5
+PUSHES = 200
+PARTS = ("generated", "mesh.yaml", "protos", "services", "envoy")
+PAGE = ROOT / "docs/reference/figures.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """What was promised and what was measured, in `unit`."""
+
+    name: str
+    unit: str
+    bound: float
+    samples: list[float]
+
+    @property
+    def median(self) -> float:
+        """The figure to quote."""
+        return statistics.median(self.samples)
+
+    def row(self) -> str:
+        """A line of the table."""
+        low, high = min(self.samples), max(self.samples)
+        return (
+            f"| {self.name} | {self.bound:g} {self.unit} | {self.median:.3g} {self.unit} "
+            f"| {low:.3g} to {high:.3g}, {len(self.samples)} runs |"
+        )
+
+
+@contextmanager
+def shop() -> Iterator[Mesh]:
+    """The shop in a directory of its own, not started; down at the end."""
+    with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as directory:
+        root = Path(directory, "shop")
+        root.mkdir()
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+            elif source.exists():
+                shutil.copy(source, root / part)
+        run = Path(directory, "run")
+        run.mkdir(mode=0o700)
+        mesh = Mesh(root, run)
+        try:
+            yield mesh
+        finally:
+            mesh.end()
+
+
+def help_time() -> Figure:
+    """`protomesh --help`, as a whole process."""
+    samples = []
+    for _ in range(RUNS + 1):
+        begin = time.perf_counter()
+        subprocess.run([COMMAND, "--help"], stdout=subprocess.DEVNULL, check=True)
+        samples.append(time.perf_counter() - begin)
+    return Figure(name="`protomesh --help`", unit="s", bound=0.3, samples=samples[1:])
+
+
+def start_times(mesh: Mesh) -> tuple[Figure, Figure]:
+    """`protomesh up` until every service serves through Envoy: with an empty data directory, and later."""
+    first: list[float] = []
+    later: list[float] = []
+    for _ in range(RUNS):
+        shutil.rmtree(mesh.root / ".protomesh/data", ignore_errors=True)
+        for samples in (first, later):
+            begin = time.perf_counter()
+            mesh.protomesh("up", check=True)
+            samples.append(time.perf_counter() - begin)
+            mesh.protomesh("down", check=True)
+    return (
+        Figure(name="`up` to all SERVING, first run (migrations, seed)", unit="s", bound=5, samples=first),
+        Figure(name="`up` to all SERVING", unit="s", bound=5, samples=later),
+    )
+
+
+def resident(mesh: Mesh) -> Figure:
+    """Memory of control plane and supervisor (one process) and Envoy."""
+    status = mesh.status()
+    pids = (status["pid"], status["proxy"]["pid"])
+    total = sum(psutil.Process(pid).memory_info().rss for pid in pids)
+    return Figure(name="supervisor and Envoy, resident", unit="MB", bound=250, samples=[total / 1e6])
+
+
+async def acknowledgements(mesh: Mesh) -> Figure:
+    """A change of an endpoint's weight, from the admin API's request to its answer, which waits for Envoy's ACK."""
+    samples = []
+    async with connect(Project.find(mesh.root)) as stub:
+        status = (await stub.GetStatus(admin.GetStatusRequest())).status
+        addresses = next(s.endpoints for s in status.services if s.name == "catalog")
+        for push in range(PUSHES):
+            endpoints = [admin.Endpoint(address=a, weight=1 + push % 2) for a in addresses]
+            begin = time.perf_counter()
+            await stub.ReportEndpoints(admin.ReportEndpointsRequest(service="catalog", endpoints=endpoints))
+            samples.append(1000 * (time.perf_counter() - begin))
+    return Figure(name="change of endpoint weights to Envoy's ACK", unit="ms", bound=20, samples=samples)
+
+
+def page(figures: list[Figure]) -> str:
+    """docs/reference/figures.md."""
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return "\n".join(
+        [
+            "# Figures",
+            "",
+            f"Measured by `python tests/load/figures.py --write` on {machine}; median, and the range of the runs.",
+            "",
+            "| what | bound | median | range |",
+            "|---|---|---|---|",
+            *(figure.row() for figure in figures),
+            "",
+        ]
+    )
+
+
+def main() -> int:
+    """Measures everything once."""
+    parser = argparse.ArgumentParser(description="Measures the figures that the documentation promises.")
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
+    chosen = parser.parse_args()
+    with shop() as mesh:
+        os.environ |= {"XDG_RUNTIME_DIR": str(mesh.run)}
+        figures = [help_time(), *start_times(mesh)]
+        mesh.protomesh("up", check=True)
+        figures += [resident(mesh), asyncio.run(acknowledgements(mesh))]
+    text = page(figures)
+    print(text)
+    if chosen.write:
+        PAGE.write_text(text)
+    missed = [figure.name for figure in figures if figure.median > figure.bound]
+    if missed:
+        print(f"missed: {', '.join(missed)}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
