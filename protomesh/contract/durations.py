@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-__all__ = ["format_duration", "parse_duration"]
+__all__ = ["SHORTEST_LIMIT_PERIOD", "format_duration", "parse_duration"]
 
 _UNITS = {
     "ms": timedelta(milliseconds=1),
@@ -11,11 +11,15 @@ _UNITS = {
     "m": timedelta(minutes=1),
     "h": timedelta(hours=1),
 }
+_LONGEST = timedelta(days=365)
+SHORTEST_LIMIT_PERIOD = timedelta(milliseconds=50)
+"""Envoy refuses its configuration for a rate limit over less: its buckets are filled by a timer."""
+
 _WRITTEN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Reads a positive number with its unit: ms, s, m or h. At least one millisecond.
+    """Reads a positive number with its unit: ms, s, m or h. At least one millisecond, at most a year.
 
     Raises:
         ValueError: `text` is none of these; the message says why.
@@ -26,6 +30,8 @@ def parse_duration(text: str) -> timedelta:
     duration = float(written[1]) * _UNITS[written[2]]
     if duration < timedelta(milliseconds=1):
         raise ValueError(f"{text!r} is shorter than a millisecond")
+    if duration > _LONGEST:
+        raise ValueError(f"{text!r} is longer than a year")
     return duration
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from protomesh.contract.durations import parse_duration
+from protomesh.contract.durations import SHORTEST_LIMIT_PERIOD, parse_duration
 from protomesh.model import Address, Audience, TcpAddress, UnixAddress, parse_address
 
 __all__ = ["Contracts", "EnvoyFile", "GatewayFile", "MeshFile", "Override", "RateLimitFile", "RouteFile", "ServiceFile"]
@@ -52,6 +52,13 @@ def _duration(value: Any) -> timedelta:
         return parse_duration(_text(value, "a duration"))
     except ValueError as refused:
         raise _refuse(str(refused), 'Write a number with its unit: "500ms", "2s", "1m".') from None
+
+
+def _limit_period(value: Any) -> timedelta:
+    period = _duration(value)
+    if period < SHORTEST_LIMIT_PERIOD:
+        raise _refuse(f"{value!r} is too short for a rate limit", "Write 50ms or more.")
+    return period
 
 
 def _audience(value: Any) -> Audience:
@@ -168,7 +175,7 @@ class RateLimitFile(_Section):
     """At most so many requests in so long."""
 
     requests: int = Field(ge=1)
-    per: Duration
+    per: Annotated[timedelta, PlainValidator(_limit_period)]
 
 
 class Contracts(_Section):

@@ -39,6 +39,13 @@ def test_less_than_a_millisecond_is_refused(text: str) -> None:
         parse_duration(text)
 
 
+def test_more_than_a_year_is_refused() -> None:
+    """It is a slip of the pen, and protobuf's Duration has an end that Envoy refuses its configuration for."""
+    assert parse_duration("8760h") == timedelta(days=365)
+    with pytest.raises(ValueError, match="longer than a year"):
+        parse_duration("999999999h")
+
+
 @given(st.integers(min_value=1, max_value=10**9))
 def test_what_is_written_reads_back(milliseconds: int) -> None:
     """`format_duration` is the inverse for every whole number of milliseconds."""
