@@ -54,16 +54,21 @@ class Proxy:
         self.received: list[Key] = []
         # A cluster of which the client refused the first version has never existed for it: its routes fail.
         self.spoiled: set[Key] = set()
+        # Changed clusters whose endpoints have not come since. Meanwhile it says nothing about clusters.
+        self.warming: set[str] = set()
+        self.withheld: list[Request] = []
         self.connect()
 
     def connect(self) -> None:
         self.stream = Stream()
         self.inbox.clear()
         self.following: dict[str, set[str]] = {}
-        for type_url in (CLUSTER, LISTENER):
-            self._request(Request(type_url=type_url, node="n", initial_versions=self._versions(type_url)))
-        for type_url in (ENDPOINTS, ROUTES):
-            self._follow(type_url)
+        self.withheld.clear()
+        for type_url in (CLUSTER, ENDPOINTS, LISTENER, ROUTES):
+            if type_url in {ENDPOINTS, ROUTES}:
+                self._follow(type_url)
+            else:
+                self._request(Request(type_url=type_url, node="n", initial_versions=self._versions(type_url)))
 
     def work(self) -> None:
         response = self.inbox.popleft()
@@ -76,18 +81,33 @@ class Proxy:
                 self.held[resource.key] = resource
         for name in response.removed:
             self.held.pop((response.type_url, name), None)
+        self._warm(response)
         self._check()
         # Envoy asks for what it now needs before it answers.
         self._follow(ENDPOINTS)
         self._follow(ROUTES)
         self._request(Request(type_url=response.type_url, nonce=response.nonce))
+        self._speak()
+
+    def _warm(self, response: Response) -> None:
+        if response.type_url == CLUSTER:
+            self.warming |= {resource.name for resource in response.resources}
+            self.warming -= {*response.removed}
+        elif response.type_url == ENDPOINTS:
+            self.warming -= {resource.name for resource in response.resources} | {*response.removed}
 
     def settle(self, snapshot: Snapshot) -> None:
         for _ in range(200):
             self.inbox += self.stream.push(snapshot)
-            if not self.inbox:
+            if self.inbox:
+                self.work()
+            elif self.warming:
+                # After 15 s it gives up. That must not happen for a cluster that still exists.
+                assert not [name for name in self.warming if snapshot.get((ENDPOINTS, name))]
+                self.warming.clear()
+                self._speak()
+            else:
                 return
-            self.work()
         raise AssertionError("there is no end to it")
 
     def _follow(self, type_url: str) -> None:
@@ -111,7 +131,16 @@ class Proxy:
             )
 
     def _request(self, request: Request) -> None:
-        self.stream.receive(request)
+        if request.type_url == CLUSTER and self.warming:
+            self.withheld.append(request)
+        else:
+            self.stream.receive(request)
+
+    def _speak(self) -> None:
+        if not self.warming:
+            for request in self.withheld:
+                self.stream.receive(request)
+            self.withheld.clear()
 
     def _versions(self, type_url: str) -> dict[str, str]:
         return {name: resource.version for (kind, name), resource in self.held.items() if kind == type_url}
