@@ -27,6 +27,7 @@ from protomesh.model import Command, Service, Topology
 __all__ = ["dev"]
 
 _Phase = admin.Status.Phase
+_ARMED = 300  # milliseconds
 _LIMIT = 300.0  # seconds for a reload or a restart
 
 
@@ -115,10 +116,22 @@ class _Session:
 
     async def _watch(self) -> None:
         root = self._project.root
-        watched = [path for name in ("protos", MESH_YAML, *_source_folders(root)) if (path := root / name).exists()]
-        overlays = root.glob("mesh.*.yaml")
-        async for changes in watchfiles.awatch(*watched, *overlays, watch_filter=_Interesting()):
-            await self._apply({Path(path) for _, path in changes})
+        names = [name for name in ("protos", *_source_folders(root)) if (root / name).exists()]
+        files = [root / MESH_YAML, *root.glob("mesh.*.yaml")]
+        armed = False
+        # It yields nothing now and then: the first time says that from now on nothing is missed.
+        async for changes in watchfiles.awatch(
+            *(root / name for name in names),
+            *files,
+            watch_filter=_Interesting(),
+            rust_timeout=_ARMED,
+            yield_on_timeout=True,
+        ):
+            if not armed:
+                armed = True
+                _say(f"watching {', '.join([*names, MESH_YAML])}")
+            if changes:
+                await self._apply({Path(path) for _, path in changes})
 
     async def _apply(self, paths: set[Path]) -> None:
         root = self._project.root
@@ -189,11 +202,11 @@ def _belongs(service: Service, changed: Iterable[str]) -> bool:
 def _source_folders(root: Path) -> list[str]:
     """The folders that hold Python of the project's own."""
     skipped = {"generated", "protos", "tests", "build", "node_modules"}
-    return [
+    return sorted(
         path.name
         for path in root.iterdir()
         if path.is_dir() and path.name not in skipped and path.name[0] != "." and any(path.rglob("*.py"))
-    ]
+    )
 
 
 def _generate(project: Project) -> None:

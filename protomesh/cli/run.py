@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import grpc
@@ -51,9 +51,8 @@ async def _run(project: Project, name: str, argv: Sequence[str]) -> int:
         watching: asyncio.Task[None] | None = None
         try:
             first = await anext(aiter(stream))
-            # The worker is in our process group, the terminal's foreground: Ctrl-C reaches it by itself.
-            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
             process = await _spawn(argv, first.environment, project)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _insist(process))
             watching = asyncio.create_task(_announce(stream, name))
             return await process.wait()
         except grpc.aio.AioRpcError as error:
@@ -83,6 +82,22 @@ async def _announce(
                 print(f"{name} runs here now: every call reaches this terminal. Ctrl-C gives it back.", file=sys.stderr)
     except grpc.aio.AioRpcError as error:
         print(f"the mesh has let go of {name}: {error.details() or error.code().name}", file=sys.stderr)
+
+
+def _insist(process: asyncio.subprocess.Process) -> Callable[[], None]:
+    """What Ctrl-C does here.
+
+    Nothing at first: the worker is in the terminal's foreground too and has it by itself; a debugger may want it. The
+    second time the worker is asked to end, and the third time it has no choice.
+    """
+    numbers = iter((None, signal.SIGTERM))
+
+    def interrupted() -> None:
+        number = next(numbers, signal.SIGKILL)
+        if number is not None and process.returncode is None:
+            process.send_signal(number)
+
+    return interrupted
 
 
 async def _end(process: asyncio.subprocess.Process | None) -> None:

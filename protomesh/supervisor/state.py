@@ -17,6 +17,9 @@ from protomesh.model import Layout
 
 __all__ = ["ATTACHED", "Leftover", "StateFile", "end_leftovers"]
 
+# Seconds by which two processes may read another start time of the same third one: each adds the time of the boot,
+# which moves when the clock is adjusted. PIDs wrap more slowly.
+_CLOCK = 5.0
 ATTACHED = "-attached-"  # in the socket's name of a worker that a terminal runs: it is not ours to end
 
 
@@ -32,7 +35,7 @@ class Leftover:
         """The process, if it is still the one that was written down and not a zombie."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.start_time) < 1.0  # clocks are adjusted, PIDs wrap more slowly
+            same = abs(process.create_time() - self.start_time) < _CLOCK
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return None
@@ -75,8 +78,8 @@ def read(layout: Layout) -> list[Leftover]:
 async def end_leftovers(layout: Layout, *, grace: timedelta = timedelta(seconds=12)) -> list[Leftover]:
     """Ends what a dead supervisor left running: SIGTERM, and SIGKILL after `grace`. Returns what was found.
 
-    A supervisor can die between starting a child and writing it down, so the user's processes are also asked whether
-    they were told a socket of this run.
+    A supervisor can die between starting a child and writing it down, so the user's processes are also looked through:
+    one that was told a socket of this run is ours, and so is one that leads a session and was given a file of it.
     """
     written = [leftover for leftover in read(layout) if leftover.find() is not None]
     known = {leftover.pid for leftover in written}
@@ -93,14 +96,15 @@ async def end_leftovers(layout: Layout, *, grace: timedelta = timedelta(seconds=
 
 
 def _unwritten(layout: Layout) -> list[Leftover]:
-    listen = f"unix:{layout.run}/"
+    run = f"{layout.run}/"
     found = []
     for process in psutil.process_iter():
         try:
             if process.pid == os.getpid() or process.uids().real != os.getuid():
                 continue
             told = process.environ().get("PROTOMESH_LISTEN", "")
-            if told.startswith(listen) and ATTACHED not in told:
+            given = os.getsid(process.pid) == process.pid and any(arg.startswith(run) for arg in process.cmdline())
+            if given or (told.startswith(f"unix:{run}") and ATTACHED not in told):
                 found.append(Leftover(pid=process.pid, start_time=process.create_time(), role="unknown"))
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess, OSError):
             continue

@@ -37,7 +37,9 @@ def test_a_breakpoint_stops_for_as_long_as_it_likes(mesh: Mesh, terminal: Termin
     assert answer["text"] == "stop here"
     assert answer["pid"] not in {worker["pid"] for worker in mesh.service("echo")["workers"]}
 
-    terminal.type("\x03")
+    terminal.type("\x03")  # pdb takes the first one: after `continue` it is how one gets back to it
+    terminal.read_until("(Pdb)")
+    terminal.type("quit\n")
     terminal.wait()
     eventually(lambda: mesh.service("echo")["state"] == "STATE_SERVING", "the mesh's own workers are back")
     assert mesh.call("Say", {"text": "x"})["pid"] in {worker["pid"] for worker in mesh.service("echo")["workers"]}
@@ -57,7 +59,7 @@ def test_one_terminal_at_a_time(mesh: Mesh, terminal: Terminal) -> None:
 @pytest.mark.parametrize("terminal", [["dev"]], indirect=True)
 def test_what_is_saved_is_served(mesh: Mesh, terminal: Terminal) -> None:
     """Python restarts its service, a contract reloads the mesh, an error is shown and what runs goes on."""
-    terminal.read_until("Try:")
+    terminal.read_until("watching protos, clock, services, mesh.yaml")
     app = mesh.root / "services" / "echo" / "app.py"
     source = app.read_text()
     app.write_text(source.replace("text=request.text, pid", "text=request.text.upper(), pid"))

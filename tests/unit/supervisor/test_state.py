@@ -43,6 +43,24 @@ async def test_a_worker_that_was_not_written_down_is_found(layout: Layout, tmp_p
     await process.wait()
 
 
+async def test_a_proxy_that_was_not_written_down_is_found(layout: Layout, tmp_path: Path) -> None:
+    """It leads a session of its own and was given a file of the run directory."""
+    argv = [*SLEEP, f"{layout.run}/envoy.json"]
+    process = Process.spawn(argv, env={}, cwd=tmp_path, log=tmp_path / "log")
+
+    assert [leftover.pid for leftover in await end_leftovers(layout, grace=GRACE)] == [process.pid]
+    await process.wait()
+
+
+async def test_an_adjusted_clock_hides_nobody(layout: Layout, tmp_path: Path) -> None:
+    """Two processes read start times of a third one that differ by as much as the clock was set."""
+    process = Process.spawn(SLEEP, env={}, cwd=tmp_path, log=tmp_path / "log")
+    StateFile(layout).add(process.pid, process.start_time - 1.5, "envoy")
+
+    assert [leftover.role for leftover in await end_leftovers(layout, grace=GRACE)] == ["envoy"]
+    await process.wait()
+
+
 async def test_the_worker_of_a_terminal_is_not_ended(layout: Layout, tmp_path: Path) -> None:
     """Someone sits in front of it with a debugger."""
     listen = f"unix:{layout.run}/catalog-attached-1.sock"
