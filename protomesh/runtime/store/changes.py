@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Self
 
 import aiosqlite
 
+from protomesh.runtime.store.uninterrupted import uninterrupted
+
 if TYPE_CHECKING:
     from protomesh.runtime.store.database import Database
 
@@ -75,7 +77,7 @@ class Feed:
         """
         if seen is None:
             # Ask now: what this caller reads next is what this number stands for, or newer.
-            await self._ask()
+            await uninterrupted(self._ask())
         while seen == self._count:
             if self._closed:
                 raise RuntimeError("the database was closed")

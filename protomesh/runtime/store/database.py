@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from protomesh.runtime.current import time_remaining
 from protomesh.runtime.store.changes import Feed
 from protomesh.runtime.store.errors import Contended
-from protomesh.runtime.store.sqlite import engine, is_busy
+from protomesh.runtime.store.sqlite import READERS, engine, is_busy
+from protomesh.runtime.store.uninterrupted import uninterrupted
 from protomesh.runtime.store.url import sqlite_file
 
 __all__ = ["Database", "Transaction"]
@@ -55,7 +56,9 @@ class Database:
         self._patience = patience.total_seconds()
         self._writer = engine(url, "writer")
         self._reader = engine(url, "reader")
-        self._turn = asyncio.Lock()  # first come, first served: SQLite's own waiting is a lottery
+        # First come, first served, and waiting can be cancelled: neither is so inside SQLite or a connection pool.
+        self._turn = asyncio.Semaphore(1)
+        self._readers = asyncio.Semaphore(READERS)
 
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[Transaction]:
@@ -64,22 +67,9 @@ class Database:
         Raises:
             Contended: Others wrote for as long as the caller waits. Nothing has happened; trying again may help.
         """
-        give_up = self._give_up()
-        try:
-            async with asyncio.timeout_at(give_up):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise Contended from None
-        try:
-            async with await self._open(self._writer, give_up) as tx:
-                yield tx
-                await tx.commit()
-        except OperationalError as error:
-            if is_busy(error):
-                raise Contended from error
-            raise
-        finally:
-            self._turn.release()
+        async with self._session(self._writer, self._turn) as tx:
+            yield tx
+            await uninterrupted(tx.commit())
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Transaction]:
@@ -88,13 +78,8 @@ class Database:
         Raises:
             Contended: Every connection was in use for as long as the caller waits.
         """
-        try:
-            async with await self._open(self._reader, self._give_up()) as tx:
-                yield tx
-        except OperationalError as error:
-            if is_busy(error):
-                raise Contended from error
-            raise
+        async with self._session(self._reader, self._readers) as tx:
+            yield tx
 
     async def close(self) -> None:
         """Closes every connection. Whoever still iterates over `changes` gets an error."""
@@ -115,31 +100,43 @@ class Database:
         wait = self._patience if remaining is None else max(0.0, remaining - _TO_ANSWER_SECONDS)
         return asyncio.get_running_loop().time() + wait
 
-    async def _open(self, source: AsyncEngine, give_up: float) -> AsyncSession:
-        """A session whose transaction has begun. Another process may hold the lock: then again, until `give_up`."""
-        loop = asyncio.get_running_loop()
-        for pause in _pauses():
-            session = AsyncSession(source, expire_on_commit=False)
+    @asynccontextmanager
+    async def _session(self, source: AsyncEngine, places: asyncio.Semaphore) -> AsyncGenerator[AsyncSession]:
+        give_up = self._give_up()
+        try:
+            async with asyncio.timeout_at(give_up):
+                await places.acquire()
+        except TimeoutError:
+            raise Contended from None
+        try:
+            session = await _opened(source, give_up)
             try:
-                # Also bounds the wait for a connection. At least one try is made, however late it is.
-                async with asyncio.timeout_at(max(give_up, loop.time() + _TO_ANSWER_SECONDS)):
-                    await session.connection()
-            except TimeoutError:
-                await session.close()
-                raise Contended from None
-            except OperationalError as error:
-                await session.close()
-                if not is_busy(error):
-                    raise
-                if loop.time() + pause >= give_up:
-                    raise Contended from error
-                await asyncio.sleep(pause)
-            except BaseException:
-                await session.close()
+                yield session
+            finally:
+                await uninterrupted(session.close())  # undoes what was not committed
+        except OperationalError as error:
+            if is_busy(error):
+                raise Contended from error
+            raise
+        finally:
+            places.release()
+
+
+async def _opened(source: AsyncEngine, give_up: float) -> AsyncSession:
+    """A session whose transaction has begun. Another process may hold the lock: then again, until `give_up`."""
+    loop = asyncio.get_running_loop()
+    for pause in _pauses():
+        session = AsyncSession(source, expire_on_commit=False)
+        try:
+            await uninterrupted(session.connection())
+        except BaseException as error:
+            await uninterrupted(session.close())
+            if not (isinstance(error, OperationalError) and is_busy(error)) or loop.time() + pause >= give_up:
                 raise
-            else:
-                return session
-        raise AssertionError  # the pauses never end
+        else:
+            return session
+        await asyncio.sleep(pause)
+    raise AssertionError  # the pauses never end
 
 
 def _pauses() -> Iterator[float]:

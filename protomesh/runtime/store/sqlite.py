@@ -10,13 +10,13 @@ from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-__all__ = ["engine", "is_busy"]
+__all__ = ["READERS", "engine", "is_busy"]
 
 # A reader meets a lock only for the moments in which another process recovers or removes the log.
 _READER_WAITS_SECONDS = 1.0
 
 # Connections that read at once in one process; each has a thread.
-_READERS = 4
+READERS = 4
 
 
 def engine(url: URL, role: Literal["reader", "writer"]) -> AsyncEngine:
@@ -31,7 +31,7 @@ def engine(url: URL, role: Literal["reader", "writer"]) -> AsyncEngine:
         url,
         # No implicit BEGIN: Python's sqlite3 would send one of its own before the first change, and a deferred one.
         connect_args={"isolation_level": None, "timeout": 0.0 if writer else _READER_WAITS_SECONDS},
-        pool_size=1 if writer else _READERS,
+        pool_size=1 if writer else READERS,
         max_overflow=0,
     )
     pragmas = ("foreign_keys = ON",) if writer else ("query_only = ON",)
@@ -42,6 +42,12 @@ def engine(url: URL, role: Literal["reader", "writer"]) -> AsyncEngine:
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    @event.listens_for(made.sync_engine, "invalidate")
+    def roll_back(connection: Any, _record: object, _error: object) -> None:
+        # A statement that was cancelled is still referred to by its traceback, and SQLite keeps a closed connection
+        # with its lock for as long as a statement of it exists.
+        connection.rollback()
 
     @event.listens_for(made.sync_engine, "begin")
     def begin(connection: Connection) -> None:

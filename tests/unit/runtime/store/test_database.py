@@ -1,4 +1,5 @@
 import asyncio
+import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -158,6 +159,37 @@ async def test_a_cancelled_transaction_is_undone(db: Database) -> None:
         await task
     await insert(db, 2)
     assert await numbers(db) == [2]
+
+
+async def test_cancellation_at_any_moment_leaves_no_lock_behind(db: Database) -> None:
+    """Deadlines pass and callers hang up in the middle of BEGIN, of a statement, of COMMIT.
+
+    Whoever is not cancelled goes through; and what was told to be kept is kept.
+    """
+    await insert(db, 0)
+    kept = 0
+
+    async def increment() -> None:
+        nonlocal kept
+        async with db.begin() as tx:
+            number = (await tx.execute(text("SELECT number FROM things"))).scalar_one()
+            await tx.execute(text("UPDATE things SET number = :number"), {"number": number + 1})
+        kept += 1
+
+    moments = random.Random(7)
+    loop = asyncio.get_running_loop()
+    cancelled = 0
+    for _ in range(60):
+        tasks = [asyncio.create_task(increment()), asyncio.create_task(numbers(db)), asyncio.create_task(increment())]
+        for task in tasks[:2]:
+            loop.call_later(moments.uniform(0, 0.008), task.cancel)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        assert {type(failure) for failure in failures} <= {asyncio.CancelledError}
+        cancelled += len(failures)
+    assert cancelled > 0
+    [number] = await numbers(db)
+    assert kept <= number <= kept + cancelled  # one that was cancelled in its COMMIT may have been kept
 
 
 async def test_many_readers_share_a_few_connections(db: Database) -> None:
