@@ -10,7 +10,7 @@ from protomesh.contract.annotations import Contract, read_contract
 from protomesh.contract.call_names import matching, split_call
 from protomesh.contract.descriptors import served_descriptors
 from protomesh.contract.gateways import read_gateways
-from protomesh.contract.ignores import silence
+from protomesh.contract.ignores import UNUSED, silence
 from protomesh.contract.mesh_schema import ServiceFile
 from protomesh.contract.mesh_yaml import Mesh, mesh_files, read_mesh
 from protomesh.contract.policies import package_defaults, resolve_methods
@@ -74,6 +74,8 @@ def compile_project(
 
     written = [*contract.packages, *(path.name for path in mesh_files(root, environment))]
     left, silenced = silence(root, written, report, lint.RULES)
+    if not mesh.complete:  # not every rule was looked at
+        left = [finding for finding in left if finding.rule is not UNUSED]
     problems.extend(finding.diagnostic for finding in left if not _is_off(finding, contract, mesh))
     problems.raise_if_any()
     methods = {name: found.method for name, found in resolved.items()}

@@ -9,7 +9,7 @@ from protomesh.contract.report import Finding, Report, Rule, did_you_mean
 from protomesh.diagnostics import Severity
 from protomesh.model import Origin
 
-__all__ = ["RULES", "silence"]
+__all__ = ["RULES", "UNUSED", "silence"]
 
 WITHOUT_REASON = Rule(id="IGNORE_WITHOUT_REASON", means="A rule is silenced and nobody can read why.")
 UNKNOWN = Rule(id="IGNORE_UNKNOWN_RULE", means="protomesh:ignore names a rule that does not exist.")

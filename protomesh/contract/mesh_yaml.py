@@ -50,6 +50,7 @@ class Mesh:
     file: MeshFile
     tree: Tree
     layers: tuple[Layer, ...]
+    complete: bool = True  # False if it has errors: it then says what it can about contracts, and has no services
 
     def origin(self, *path: str | int) -> Origin:
         """Where the key or value at `path` stands."""
@@ -64,7 +65,7 @@ def mesh_files(root: Path, environment: str) -> list[Path]:
 def read_mesh(root: Path, environment: str, variables: Mapping[str, str], report: Report) -> Mesh | None:
     """Reads mesh.yaml and, for any environment but "base", mesh.<environment>.yaml over it.
 
-    Returns None after reporting what is wrong.
+    Reports what is wrong. Then the result is not complete, or None if not even that could be read.
     """
     trees: list[Tree] = []
     if not _ENVIRONMENT.fullmatch(environment):
@@ -79,14 +80,14 @@ def read_mesh(root: Path, environment: str, variables: Mapping[str, str], report
     base, *overlays = trees
     file = _validate(base, report)
     if file is None or report.failed:
-        return None
+        return _incomplete(base)
     layers = [Layer(contracts=file.contracts, overrides=file.overrides, tree=base, contracts_tree=base)]
     merged = base
     for overlay in overlays:
         merged = merged.merged(overlay)
         file = _validate(merged, report)
         if file is None:
-            return None
+            return _incomplete(merged)
         layers.append(
             Layer(
                 contracts=file.contracts,
@@ -96,7 +97,18 @@ def read_mesh(root: Path, environment: str, variables: Mapping[str, str], report
             )
         )
     _check_services(file, merged, report)
-    return None if report.failed else Mesh(file=file, tree=merged, layers=tuple(layers))
+    return _incomplete(merged) if report.failed else Mesh(file=file, tree=merged, layers=tuple(layers))
+
+
+def _incomplete(tree: Tree) -> Mesh | None:
+    """What a file with errors says about contracts, so that these can be checked all the same."""
+    sections = {name: tree.data[name] for name in ("contracts", "overrides") if name in tree.data}
+    try:
+        file = MeshFile.model_validate({"name": "incomplete", **sections})
+    except ValidationError:
+        return None
+    layer = Layer(contracts=file.contracts, overrides=file.overrides, tree=tree, contracts_tree=tree)
+    return Mesh(file=file, tree=tree, layers=(layer,), complete=False)
 
 
 def _read_file(path: Path, variables: Mapping[str, str], report: Report) -> Tree | None:

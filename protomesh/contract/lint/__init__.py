@@ -24,7 +24,8 @@ from protomesh.contract.report import Report, Rule
 
 __all__ = ["RULES", "Project", "run"]
 
-_FAMILIES = (references, calls, deadlines, safety, access, rest, paging, streams, errors, events, packages)
+_OF_CONTRACTS = (deadlines, safety, access, rest, paging, streams, errors, events, packages)
+_FAMILIES = (references, calls, *_OF_CONTRACTS)
 _ELSEWHERE = (sources, yaml_tree, mesh_yaml, gateways, policies, ignores)
 
 RULES: Mapping[str, Rule] = {
@@ -35,6 +36,6 @@ RULES: Mapping[str, Rule] = {
 
 
 def run(project: Project, report: Report) -> None:
-    """Runs every family over the project."""
-    for family in _FAMILIES:
+    """Runs every family over the project; those about contracts alone if mesh.yaml has errors."""
+    for family in _FAMILIES if project.mesh.complete else _OF_CONTRACTS:
         family.check(project, report)
