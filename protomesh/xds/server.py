@@ -11,6 +11,7 @@ import grpc.aio
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from protomesh.xds.cache import Cache
+from protomesh.xds.status import short_reason
 from protomesh.xds.stream import Stream
 from protomesh.xds.subscription import Request
 from protomesh.xds.wire import Wire
@@ -116,7 +117,7 @@ class Server:
                     _log.debug("node %s connected from %s", request.node, stream.peer)
                 stream.receive(request)
                 if request.error is not None:
-                    _log.warning("node %s refused %s: %s", stream.node, request.type_url, request.error)
+                    _log.warning("node %s refused %s: %s", stream.node, request.type_url, short_reason(request.error))
                 self._cache.attach(stream, pending.set)
                 pending.set()
         finally:
