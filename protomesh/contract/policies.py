@@ -137,11 +137,16 @@ def _override(
     report: Report,
     narrowing: set[Origin],
 ) -> _Policy:
-    """Applies one file's overrides: of the service, which cap, then of the method, which must not widen."""
+    """Applies one file's overrides: of the service, which cap, then of the method, which must not widen.
+
+    As in a contract, the timeout of a service is for its unary methods and leaves streams alone.
+    """
     for key in (service.full_name, method.full_name):
         for name, new in _settings(layer.overrides.get(key)):
             origin = layer.tree.origin(("overrides", key, name))
             current = getattr(policy, name)
+            if name == "timeout" and method.streaming and key == service.full_name:
+                continue
             if not _wider(new, current):
                 narrowing.add(origin)
                 if new != current:
