@@ -71,7 +71,7 @@ def resolve_methods(contract: Contract, mesh: Mesh, report: Report) -> dict[str,
             for name, value in _settings(layer.overrides[key]):
                 origin = layer.tree.origin(("overrides", key, name))
                 if origin not in narrowing:
-                    message = f"{_written(value)} is more than any method of {key} has"
+                    message = f"{name} {_written(value)} lowers that of no method of {key}"
                     report.add(OVERLAY_WIDENS, origin, message, _HINT)
     return resolved
 
