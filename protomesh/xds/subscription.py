@@ -123,7 +123,8 @@ class Subscription:
 
     def send_again(self, name: str) -> None:
         """Makes the next `respond` send a resource although the client holds it, if the client subscribes to it."""
-        if self._known.pop(name, None) is not None:
+        if self._known.get(name) is not None:
+            self._known[name] = _UNCERTAIN
             self._answered = None
 
     def covers(self, name: str) -> bool:
@@ -195,7 +196,7 @@ class Subscription:
     def _subscribe(self, name: str) -> None:
         if name == WILDCARD:
             self.wildcard = self._owes_answer = True
-            self._known.clear()
+            self._known = dict.fromkeys([*self._known, *self._accepted], _UNCERTAIN)
         else:
             self.names.add(name)
             # Asked again is answered again: the client may have dropped what it had.

@@ -179,6 +179,25 @@ def test_a_wildcard_can_join_names_later() -> None:
     assert sent(client.ask("*")) == [(["a", "b"], [])]
 
 
+def test_a_wildcard_asked_again_hears_of_everything_removals_included() -> None:
+    """As if it were the first time, but for what the client still holds."""
+    client = Client(things(thing("a"), thing("b")))
+    client.acknowledge(*client.ask("*"))
+    client.resources = things(thing("a"))
+
+    assert sent(client.ask("*")) == [(["a"], ["b"])]
+
+
+def test_what_is_to_be_sent_again_and_is_gone_is_removed() -> None:
+    """It must not be forgotten that the client holds it."""
+    client = Client(things(thing("a"), thing("b")))
+    client.acknowledge(*client.ask("*"))
+
+    client.subscription.send_again("b")
+
+    assert sent(client.publish(thing("a"))) == [([], ["b"])]
+
+
 def test_a_reconnect_with_equal_versions_sends_nothing() -> None:
     """Versions are hashes of the content, so that a restarted server knows them too."""
     initial = {"a": thing("a").version, "b": thing("b").version}

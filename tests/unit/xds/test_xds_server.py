@@ -169,6 +169,39 @@ async def test_a_stream_that_ends_is_forgotten(pool: DescriptorPool, run_directo
         await _until(cache, lambda: not cache.status("n").streams)
 
 
+async def test_stopping_ends_streams_in_good_order(pool: DescriptorPool, run_directory: Path) -> None:
+    """A client sees the end of the stream and no error, and another server takes its place on the same socket."""
+    cache = Cache()
+    cache.publish("n", Snapshot([cluster("a")]))
+    server = Server(cache, pool)
+    address = f"unix:{run_directory}/xds.sock"
+    await server.start(address)
+    async with grpc.aio.insecure_channel(address) as channel:
+        client = Client(channel, pool)
+        await client.send(node={"id": "n"}, type_url=CLUSTER)
+        await client.receive()
+        await server.stop()
+
+        assert await client.receive() is grpc.aio.EOF
+        assert await client.call.code() == grpc.StatusCode.OK
+    assert cache.status("n").streams == ()
+
+    async with serving(cache, pool, run_directory) as channel:
+        again = Client(channel, pool)
+        await again.send(node={"id": "n"}, type_url=CLUSTER)
+        assert names(await again.receive()) == ["a"]
+
+
+async def test_the_other_variant_says_that_it_is_not_there(pool: DescriptorPool, run_directory: Path) -> None:
+    """A client that is set to the state-of-the-world variant is told so."""
+    async with serving(Cache(), pool, run_directory) as channel:
+        call: Any = channel.stream_stream(METHOD.replace("Delta", "Stream"))()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await asyncio.wait_for(call.read(), 10)
+
+    assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
 async def test_two_hundred_streams_at_once(pool: DescriptorPool, run_directory: Path) -> None:
     """Each with its own subscription; a change of one name reaches those who follow it and nobody else."""
     cache = Cache()
