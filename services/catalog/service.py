@@ -7,8 +7,7 @@ import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money as MoneyMessage
 
-from protomesh.runtime import Context
-from protomesh.runtime.errors import StatusError
+from protomesh.runtime import Context, StatusError
 from protomesh.runtime.store import Database, Page, etag, masked
 from services.catalog import domain, store
 from shop.catalog.v1 import (

@@ -3,7 +3,7 @@
 import base64
 import binascii
 
-from protomesh.runtime.errors import StatusError
+from protomesh.runtime import StatusError
 from services.inventory.domain import Stock
 
 __all__ = ["read_resume_token", "resume_token"]

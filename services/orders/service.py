@@ -1,5 +1,6 @@
 """OrdersService: orders as their contract has them."""
 
+import asyncio
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money as MoneyMessage
 from grpc.aio import AioRpcError
 
-from protomesh.runtime import Context, detached
+from protomesh.runtime import Context, StatusError, detached
 from protomesh.runtime.store import Database, Page, remember, replayed
 from services.orders import domain, store
 from shop.catalog.v1 import CatalogServiceStub, GetProductRequest, ProductNotFound
@@ -151,12 +152,15 @@ class Orders(OrdersServiceServicer):
 
     async def _give_up(self, order: domain.Order) -> None:
         """Releases whatever the inventory holds for an order, unless the order was kept after all."""
-        async with detached(timeout=_TO_RELEASE):
-            async with self._db.read() as tx:
-                if await store.order_of(tx, order.order_id) is not None:
-                    return
-            for line in order.lines:
-                await self._release(order.order_id, line)
+        try:
+            async with detached(timeout=_TO_RELEASE):
+                async with self._db.read() as tx:
+                    if await store.order_of(tx, order.order_id) is not None:
+                        return
+                await asyncio.gather(*(self._release(order.order_id, line) for line in order.lines))
+        except (TimeoutError, StatusError) as error:
+            # The caller hears why the order failed, not this.
+            _log.error("stock may stay held", order_id=order.order_id, exc_info=error)
 
     async def _release(self, order_id: str, line: domain.Line) -> None:
         release = ReleaseRequest(

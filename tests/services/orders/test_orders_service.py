@@ -318,6 +318,17 @@ class TestPlaceOrder:
             await orders.PlaceOrder(order(("matcha", 2), ("earl-grey-tea", 1), ("honey-spoon", 1)))
         assert [held.product_id for held in warehouse.held.values()] == ["matcha"]
 
+    async def test_an_inventory_that_does_not_answer_does_not_change_the_reason(
+        self, orders: OrdersServiceStub, warehouse: Warehouse
+    ) -> None:
+        """Giving back takes its own time, and then the caller hears what was wrong with the order."""
+        fake = warehouse.fake
+        fake.on(fake.stub.Reserve).returns(warehouse.reserve, OutOfStock(product_id="honey-spoon", available=0))
+        fake.on(fake.stub.Release).hangs()
+        with pytest.raises(NotEnoughStock):
+            await orders.PlaceOrder(order(("matcha", 2), ("honey-spoon", 1)))
+        assert len(fake.requests(fake.stub.Release)) == 2
+
     async def test_the_callers_deadline_travels(
         self, orders: OrdersServiceStub, catalog: Fake[CatalogServiceStub], warehouse: Warehouse
     ) -> None:
