@@ -4,7 +4,9 @@ Every name begins with `protomesh_`, so that a service's migrations can leave th
 migrations in `protomesh/runtime/store/migrations`, which count in a version table of their own.
 """
 
-from sqlalchemy import Column, DateTime, LargeBinary, MetaData, String, Table, func
+from sqlalchemy import Column, LargeBinary, MetaData, String, Table, func
+
+from protomesh.runtime.store.timestamps import UtcDateTime
 
 __all__ = ["MIGRATED", "OWN_PREFIX", "OWN_VERSIONS", "REQUESTS", "is_own", "metadata"]
 
@@ -22,7 +24,7 @@ REQUESTS = Table(
     Column("fingerprint", LargeBinary, nullable=False),  # of the whole request
     Column("response", LargeBinary, nullable=False),
     # Indexed for `forget`.
-    Column("create_time", DateTime, nullable=False, server_default=func.current_timestamp(), index=True),
+    Column("create_time", UtcDateTime, nullable=False, server_default=func.current_timestamp(), index=True),
 )
 
 # The migrations that the database has, as one digest of their files: cheap to compare when a worker starts.
