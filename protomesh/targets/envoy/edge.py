@@ -8,6 +8,7 @@ from protomesh.targets.envoy.configuration import Rendered
 from protomesh.targets.envoy.filters import per_gateway
 from protomesh.targets.envoy.filters.grpc_json_transcoder import EVENT_STREAM
 from protomesh.targets.envoy.filters.http_filter import Face
+from protomesh.targets.envoy.filters.rest_stream_type import REST
 from protomesh.targets.envoy.listener import listener
 from protomesh.targets.envoy.names import CLUSTER, EDGE_API, ROUTES, Body
 from protomesh.targets.envoy.route import internal_api, method_route, no_such_method, passed_through, refusal
@@ -52,7 +53,7 @@ def _routes(topology: Topology, gateway: Gateway, suspended: frozenset[str]) -> 
                 (speaks_grpc, by_path(_methods(topology, gateway, suspended), by_prefix(prefixes, no_such_method()))),
                 (header("accept", contains="text/event-stream"), others(_event_stream())),
             ],
-            others(no_such_method()),
+            others(_rest()),
         ),
         "typed_per_filter_config": per_gateway(topology, gateway),
     }
@@ -83,6 +84,10 @@ def _grpc_only(topology: Topology) -> dict[str, Body]:
         f"/{name}/": refusal("content type", _UNSUPPORTED_MEDIA_TYPE, message)
         for name in sorted({method.full_name.partition("/")[0] for _, method in topology.exposed()})
     }
+
+
+def _rest() -> Body:
+    return no_such_method() | {"typed_per_filter_config": REST}
 
 
 def _event_stream() -> Body:

@@ -7,6 +7,7 @@ from protomesh.targets.envoy.duration import duration, grpc_timeout
 from protomesh.targets.envoy.filters import per_route
 from protomesh.targets.envoy.filters.grpc_stats import UNCOUNTED
 from protomesh.targets.envoy.filters.http_filter import Face
+from protomesh.targets.envoy.filters.rest_stream_type import NDJSON
 from protomesh.targets.envoy.names import NO_CLUSTER, Body
 from protomesh.targets.envoy.retry import retry_policy
 
@@ -47,6 +48,8 @@ def method_route(service: Service, method: Method, *, face: Face, suspended: boo
     if method.streaming:
         # Open streams have a threshold of their own: 1,024 of them would else be all that the service may have.
         action["priority"] = "HIGH"
+    if face is Face.EDGE and method.server_streaming and method.rest:
+        body["metadata"] = NDJSON
     if policy := retry_policy(method):
         action["retry_policy"] = policy
     if configs := per_route(face, method):

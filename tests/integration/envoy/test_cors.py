@@ -7,7 +7,7 @@ import pytest
 from tests.integration.envoy import grpc_web
 from tests.integration.envoy.lab import PAGE, Lab
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.mark.parametrize("path", ["/v1/items/7", "/lab.v1.LabService/GetItem", "/lab.v1.LabService/MyItem"])

@@ -7,7 +7,7 @@ import pytest
 from tests.integration.envoy import grpc_web
 from tests.integration.envoy.lab import SERVICE, Item, Lab, failure
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class Remaining:

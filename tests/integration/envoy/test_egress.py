@@ -5,7 +5,7 @@ import pytest
 
 from tests.integration.envoy.lab import SERVICE, Lab, failure
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_service_reaches_what_its_calls_name_and_is_named_itself(lab: Lab) -> None:

@@ -7,16 +7,16 @@ import pytest
 from tests.integration.envoy import grpc_web
 from tests.integration.envoy.lab import Lab
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.mark.parametrize("text", [False, True], ids=["binary", "text"])
-@pytest.mark.parametrize("version", ["http", "http2"])
-async def test_a_unary_call(version: str, text: bool, request: pytest.FixtureRequest) -> None:  # noqa: FBT001 - pytest's
+async def test_a_unary_call(http: httpx.AsyncClient, http2: httpx.AsyncClient, *, text: bool) -> None:
     """Browsers call in both forms, over both versions of HTTP."""
-    client: httpx.AsyncClient = request.getfixturevalue(version)
-    answer = await grpc_web.call(client, "GetItem", text=text, id="7", note="ä")
-    assert (answer.status, [(item.id, item.note) for item in answer.messages]) == (0, [("7", "ä")])
+    for client, version in ((http, "HTTP/1.1"), (http2, "HTTP/2")):
+        answer = await grpc_web.call(client, "GetItem", text=text, id="7", note="ä")
+        assert answer.response.http_version == version
+        assert (answer.status, [(item.id, item.note) for item in answer.messages]) == (0, [("7", "ä")])
 
 
 async def test_a_stream(http: httpx.AsyncClient) -> None:

@@ -4,7 +4,7 @@ import pytest
 from tests.integration.envoy import grpc_web
 from tests.integration.envoy.lab import Lab, failure, running_lab
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_method_is_limited_for_all_protocols_together() -> None:

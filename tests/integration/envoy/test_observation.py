@@ -4,7 +4,7 @@ import pytest
 from tests.integration.envoy import grpc_web
 from tests.integration.envoy.lab import SERVICE, Lab, failure
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_method_has_counters_of_its_own_and_no_caller_can_make_more(lab: Lab, http: httpx.AsyncClient) -> None:

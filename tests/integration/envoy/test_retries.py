@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.envoy.lab import Item, Lab, failure, running_lab
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class Fails:

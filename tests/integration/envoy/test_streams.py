@@ -8,7 +8,7 @@ import pytest
 from protomesh.targets.envoy import Override
 from tests.integration.envoy.lab import Item, failure, origin, running_lab
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_open_streams_leave_room_for_unary_calls() -> None:

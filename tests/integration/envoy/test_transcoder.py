@@ -10,7 +10,7 @@ from grpc_status import rpc_status
 
 from tests.integration.envoy.lab import Item, Lab, OutOfItems
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_path_and_query_become_fields(http: httpx.AsyncClient) -> None:
@@ -72,7 +72,7 @@ async def test_errors_keep_their_code_and_details(lab: Lab, http: httpx.AsyncCli
 async def test_a_stream_is_json_line_by_line(http: httpx.AsyncClient) -> None:
     """Each message is a line, so that a stream which breaks off can't look complete."""
     answer = await http.get("/v1/items:watch")
-    assert answer.status_code == 200
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-ndjson")
     assert answer.text.splitlines() == ['{"id":"0"}', '{"id":"1"}', '{"id":"2"}']
 
 

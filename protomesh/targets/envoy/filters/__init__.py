@@ -15,6 +15,7 @@ from protomesh.targets.envoy.filters.health_check import health_check
 from protomesh.targets.envoy.filters.http_filter import Face, HttpFilter
 from protomesh.targets.envoy.filters.jwt_authn import jwt_authn
 from protomesh.targets.envoy.filters.local_ratelimit import local_ratelimit
+from protomesh.targets.envoy.filters.rest_stream_type import rest_stream_type
 from protomesh.targets.envoy.filters.router import router
 from protomesh.targets.envoy.names import EXTENSION, Body, typed
 
@@ -24,6 +25,7 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
     header_to_metadata,  # first of all: notes what the client said before others change it
     cors,  # answers preflights, which carry no token; sees every answer that follows, refusals included
     grpc_web,  # browsers speak gRPC from here on
+    rest_stream_type,  # around the transcoder: corrects what it says of a stream
     grpc_json_transcoder,  # so does curl: what follows sees one name per method
     grpc_json_transcoder_sse,  # the same for those who accept an event stream
     header_mutation,  # behind gRPC-Web and REST, which turn trailers into something else; sees all answers below
