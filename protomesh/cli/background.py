@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import grpc
 
@@ -50,32 +50,42 @@ def spawn(project: Project, environment: str, *, keep_going: bool) -> "subproces
 
 
 async def watch_start(
-    project: Project, process: "subprocess.Popen[bytes] | None", show: Callable[[admin.Status], None]
+    project: Project,
+    show: Callable[[admin.Status], None],
+    start: "Callable[[], subprocess.Popen[bytes]] | None" = None,
 ) -> admin.Status:
     """Follows a starting mesh until it serves or has failed; `show` sees each status on the way.
 
-    `process` is the one that was started, if it was us: its end is noticed.
+    `start` starts it. Without, somebody else has done so.
 
     Raises:
         Failure: it ended without a word; the text holds the end of its log.
     """
+    process = start() if start is not None else None
     deadline = time.monotonic() + _ANSWERS
     while True:
         last: admin.Status | None = None
-        async with unix_channel(project.layout.admin_socket) as channel:
-            try:
-                async for response in AdminServiceStub(channel).WatchStatus(admin.WatchStatusRequest()):
-                    last = response.status
-                    show(last)
-                    if last.phase in {_Phase.PHASE_SERVING, _Phase.PHASE_FAILED}:
-                        if process is not None and process.pid != last.pid:
-                            await asyncio.to_thread(process.wait, _ANSWERS)  # another one was first, and ours ends
-                        return last
-            except grpc.aio.AioRpcError as error:
-                if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                    raise
-        ended = process is not None and process.poll() not in {None, ALREADY_RUNNING}
-        if ended or last is not None or time.monotonic() > deadline:
+        async for last in _statuses(project):
+            show(last)
+            if last.phase in {_Phase.PHASE_SERVING, _Phase.PHASE_FAILED}:
+                if process is not None and process.pid != last.pid:
+                    await asyncio.to_thread(process.wait, _ANSWERS)  # another one was first, and ours ends
+                return last
+        code = process.poll() if process is not None else None
+        if code == ALREADY_RUNNING and start is not None:
+            process = start()  # the one that was first may be one that ends
+        elif code is not None or last is not None or time.monotonic() > deadline:
             lines = "\n".join(f"  {line}" for line in last_lines(log_file(project.layout, "mesh"), 15))
             raise Failure(f"the mesh ended before it served. The end of its log:\n{lines}", ExitCode.FAILED)
         await asyncio.sleep(0.05)
+
+
+async def _statuses(project: Project) -> AsyncIterator[admin.Status]:
+    """What the mesh tells of itself until it ends; nothing where none answers."""
+    async with unix_channel(project.layout.admin_socket) as channel:
+        try:
+            async for response in AdminServiceStub(channel).WatchStatus(admin.WatchStatusRequest()):
+                yield response.status
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
+                raise

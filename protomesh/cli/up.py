@@ -9,6 +9,7 @@ from protomesh.admin.v1 import admin_service_pb2 as admin
 from protomesh.cli.background import spawn, watch_start
 from protomesh.cli.connection import get_status
 from protomesh.cli.down import shut_down, wait_gone
+from protomesh.cli.examples import command
 from protomesh.cli.exits import ExitCode, Failure
 from protomesh.cli.progress import Progress
 from protomesh.cli.project import Project
@@ -29,7 +30,7 @@ def up(directory: Path | None, environment: str, *, keep_going: bool) -> None:
             not start.
     """
     project = Project.find(directory)
-    topology = project.compile(environment).topology
+    compilation = project.compile(environment)
     started = time.monotonic()
     try:
         with Progress(sys.stdout) as progress:
@@ -40,7 +41,9 @@ def up(directory: Path | None, environment: str, *, keep_going: bool) -> None:
     if status.phase != _Phase.PHASE_SERVING:
         raise Failure(failure_text(status, project, keep_going=keep_going), ExitCode.FAILED)
     headline = "is up already" if was_up else f"is up, after {time.monotonic() - started:.1f} s"
-    print(welcome(status, topology, project, headline))
+    print(welcome(status, compilation.topology, project, headline))
+    if warnings := len(compilation.problems):
+        print(f"\n{warnings} warning{'s' if warnings != 1 else ''}: `{command()} check` shows them.")
 
 
 async def bring_up(
@@ -54,8 +57,8 @@ async def bring_up(
         progress.say("waiting for the mesh that ends")
         await wait_gone(project.layout, status.pid)
         status = None
-    process = spawn(project, environment, keep_going=keep_going) if status is None else None
-    status = await watch_start(project, process, progress.show)
+    start = None if status is not None else lambda: spawn(project, environment, keep_going=keep_going)
+    status = await watch_start(project, progress.show, start)
     if status.phase == _Phase.PHASE_FAILED:
         await wait_gone(project.layout, status.pid)
     return status, False

@@ -1,12 +1,13 @@
 """The life of a mesh as a terminal sees it; the transcripts are what it prints, with what differs masked."""
 
+import signal
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.mesh import COMMAND, Mesh
+from tests.e2e.mesh import COMMAND, Mesh, eventually
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 
@@ -111,6 +112,31 @@ def test_a_wrong_project_starts_nothing(mesh: Mesh, transcript: Transcript) -> N
 
     assert (mesh.processes(), mesh.sockets()) == ([], [])
     assert list(mesh.run.iterdir()) == []
+
+
+def test_an_interrupted_start_leaves_nothing(mesh: Mesh) -> None:
+    """Ctrl-C while it starts stops what was started."""
+    process = subprocess.Popen([COMMAND, "up"], cwd=mesh.root, env=mesh.env, stdout=subprocess.PIPE)
+    eventually(lambda: any("envoy" in process.name() for process in mesh.processes()), "Envoy has been started")
+
+    process.send_signal(signal.SIGINT)
+
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Try:" not in output
+    assert (mesh.processes(), mesh.sockets(), mesh.listens()) == ([], [], False)
+
+
+def test_up_waits_for_a_mesh_that_ends(mesh: Mesh) -> None:
+    """Nobody has to look whether `down` is through."""
+    mesh.protomesh("up", check=True)
+    ending = subprocess.Popen([COMMAND, "down"], cwd=mesh.root, env=mesh.env, stdout=subprocess.PIPE)
+    eventually(lambda: mesh.protomesh("status").returncode != 0, "it stops")
+
+    mesh.protomesh("up", check=True)
+
+    ending.communicate(timeout=60)
+    assert mesh.call("Say", {"text": "x"})["text"] == "x"
 
 
 def test_two_at_once_start_one_mesh(mesh: Mesh) -> None:
