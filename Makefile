@@ -43,7 +43,7 @@ test: ## run every test, or ARGS="-k words"
 	@"$(VENV)/bin/python" -m pytest $(ARGS)
 
 check: ## the gate: format, lint, types, imports, contracts, generated is fresh, fast tests
-	@scripts/setup dev
+	@scripts/setup extra
 	@scripts/check
 
 call: ## call a method: make call METHOD=shop.catalog.v1.CatalogService/ListProducts JSON='{}'
