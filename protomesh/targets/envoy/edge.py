@@ -12,7 +12,7 @@ from protomesh.targets.envoy.filters.rest_stream_type import REST
 from protomesh.targets.envoy.listener import listener
 from protomesh.targets.envoy.names import CLUSTER, EDGE_API, ROUTES, Body
 from protomesh.targets.envoy.route import internal_api, method_route, no_such_method, passed_through, refusal
-from protomesh.targets.envoy.routes import any_of, by_path, by_prefix, either, header
+from protomesh.targets.envoy.routes import all_of, by_path, by_prefix, either, header
 
 __all__ = ["HEALTH_METHODS", "REFLECTION_METHODS", "edge"]
 
@@ -35,22 +35,23 @@ def edge(topology: Topology, layout: Layout, suspended: frozenset[str]) -> Itera
 def _routes(topology: Topology, gateway: Gateway, suspended: frozenset[str]) -> Rendered:
     """The routes of a gateway.
 
-    Exact paths are for calls that speak gRPC by now, and for their preflights. Whatever else comes is looked at by how
-    its path begins: it may be a service's that only takes gRPC, a prefix of the gateway, or REST on its way to the
-    transcoder.
+    Exact paths are for calls that speak gRPC by now, and for nothing else: a service never sees another verb. Whatever
+    else comes is looked at by how its path begins: it may be a service's that only takes gRPC, a prefix of the gateway,
+    or REST on its way to the transcoder. Preflights need some route, whose virtual host has the CORS policy.
     """
     prefixes = {route.prefix: passed_through(route.prefix, route.service) for route in gateway.routes}
 
     def others(last: Body) -> Body:
         return by_prefix(_grpc_only(topology) | prefixes, last)
 
-    speaks_grpc = any_of(header("content-type", prefix="application/grpc"), header(":method", exact="OPTIONS"))
+    speaks_grpc = all_of(header("content-type", prefix="application/grpc"), header(":method", exact="POST"))
     virtual_host: Body = {
         "name": gateway.name,
         "domains": ["*"],
         "matcher": either(
             [
                 (speaks_grpc, by_path(_methods(topology, gateway, suspended), by_prefix(prefixes, no_such_method()))),
+                (header(":method", exact="OPTIONS"), by_prefix(prefixes, no_such_method())),
                 (header("accept", contains="text/event-stream"), others(_event_stream())),
             ],
             others(_rest()),

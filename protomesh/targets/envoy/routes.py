@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from protomesh.targets.envoy.names import Body, typed
 
-__all__ = ["always", "any_of", "by_path", "by_prefix", "either", "header"]
+__all__ = ["all_of", "always", "by_path", "by_prefix", "either", "header"]
 
 
 def always(route: Body) -> Body:
@@ -37,9 +37,9 @@ def header(name: str, **match: str) -> Body:
     return {"single_predicate": {"input": _header_input(name), "value_match": match}}
 
 
-def any_of(*predicates: Body) -> Body:
-    """A predicate that holds where one of several does."""
-    return {"or_matcher": {"predicate": list(predicates)}}
+def all_of(*predicates: Body) -> Body:
+    """A predicate that holds where several do."""
+    return {"and_matcher": {"predicate": list(predicates)}}
 
 
 def _tree(kind: str, routes: Mapping[str, Body], otherwise: Body) -> Body:
