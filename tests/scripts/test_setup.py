@@ -22,7 +22,7 @@ case "$*" in
   "-m venv "*)
     mkdir -p "$3/bin"
     cp "$0" "$3/bin/python"
-    echo "#!$(cd "$3" && pwd)/bin/python" >"$3/bin/pip"
+    echo "#!$(cd "$3" && pwd -P)/bin/python" >"$3/bin/pip"
     exit ;;
   "-m pip "*)
     echo "$*" >>"$FAKE_LOG"
@@ -151,6 +151,19 @@ def test_an_environment_that_was_moved_is_made_again(checkout: Checkout) -> None
 
     assert status == 0
     assert "Making an environment" in output
+
+
+def test_a_checkout_that_is_reached_by_a_link_is_the_same(checkout: Checkout) -> None:
+    """Python writes the path without links into its commands, the shell may know the one with them."""
+    link = checkout.root.with_name("link")
+    link.symlink_to(checkout.root)
+    linked = Checkout(link, checkout.python)
+    linked.setup(PWD=str(link))
+    before = checkout.installed()
+
+    assert linked.setup(PWD=str(link)) == (0, "")
+    assert checkout.setup() == (0, "")
+    assert checkout.installed() == before
 
 
 def test_what_is_not_an_environment_of_ours_is_never_removed(checkout: Checkout) -> None:
