@@ -136,3 +136,36 @@ def test_the_static_form_asks_for_nothing() -> None:
     text = json.dumps(static)
     assert not [word for word in ('"ads"', '"rds"', "config_discovery", "access.log") if word in text]
     assert "/state/logs/access.log" in json.dumps(static_bootstrap(render(lab_topology(), LAYOUT), LAYOUT, {}))
+
+
+def test_the_edge_bounds_what_a_stranger_may_cost() -> None:
+    """Slow, many, large and idle: each has an end. Ports are not shared, and the inside is nobody's from outside."""
+    edge = render(lab_topology(), LAYOUT).get(LISTENER, "edge")
+    assert edge is not None
+    assert edge.body["enable_reuse_port"] is False
+    manager = edge.body["filter_chains"][0]["filters"][0]["typed_config"]
+    assert manager["request_headers_timeout"] == "10s"
+    assert manager["stream_idle_timeout"] == "300s"
+    assert manager["max_request_headers_kb"] == 32
+    assert manager["common_http_protocol_options"] == {"idle_timeout": "3600s", "max_headers_count": 100}
+    assert manager["http2_protocol_options"]["max_concurrent_streams"] == 256
+    assert manager["path_with_escaped_slashes_action"] == "REJECT_REQUEST"
+    assert manager["internal_address_config"]["cidr_ranges"] == [
+        {"address_prefix": "255.255.255.255", "prefix_len": 32}
+    ]
+
+
+def test_the_filters_are_in_the_order_that_works() -> None:
+    """Who answers preflights before who asks for tokens, translation before policy, the router last."""
+    names = [item.name for item in HTTP_FILTERS]
+    for earlier, later in (
+        ("cors", "jwt_authn"),
+        ("grpc_web", "jwt_authn"),
+        ("grpc_json_transcoder", "jwt_authn"),
+        ("grpc_json_transcoder", "header_mutation"),
+        ("header_mutation", "local_ratelimit"),
+        ("jwt_authn", "local_ratelimit"),
+        ("grpc_json_transcoder", "body_size_limit"),
+    ):
+        assert names.index(earlier) < names.index(later)
+    assert names[-1] == "router"
