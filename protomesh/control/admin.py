@@ -143,7 +143,7 @@ class AdminServicer(AdminServiceServicer):
                     yield admin.AttachWorkerResponse(attached=True)
                     await asyncio.get_running_loop().create_future()  # until the terminal goes away and cancels
                 finally:
-                    await asyncio.shield(asyncio.ensure_future(self._mesh.resume(name)))
+                    await asyncio.shield(asyncio.ensure_future(self._let_go(agent, name)))
         except UnknownService:
             await _abort(context, grpc.StatusCode.NOT_FOUND, f"the mesh runs no service {name}")
         except AlreadyAttached:
@@ -165,6 +165,11 @@ class AdminServicer(AdminServiceServicer):
         """Begins to stop the mesh."""
         self._mesh.shut_down()
         return admin.ShutdownResponse()
+
+    async def _let_go(self, agent: Agent, name: str) -> None:
+        """The mesh's own workers first: the terminal's has ended, and calls should not wait for a dry run of Envoy."""
+        await agent.detach(name)
+        await self._mesh.resume(name)
 
     async def _agent(self, context: _Context) -> Agent:
         if self._mesh.agent is None or self._mesh.status().phase != admin.Status.PHASE_SERVING:

@@ -116,6 +116,10 @@ class Agent:
         """Waits until the attached worker serves and Envoy sends it the service's calls."""
         await self._supervised(name).wait_attached(attachment)
 
+    async def detach(self, name: str) -> None:
+        """Sends calls to the service's own workers again, before the attachment ends."""
+        await self._supervised(name).detach()
+
     async def stop(self) -> None:
         """Ends all workers after they have drained, all at once."""
         if self._rotation is not None:

@@ -101,6 +101,14 @@ class Place:
 
     async def _keep(self) -> None:
         while True:
+            try:
+                await self._watch()
+            except Exception:  # noqa: BLE001 - a bug of ours must not leave the place empty for good
+                _log.exception("keeping a worker failed", extra={"service": self.service})
+                await self._pause(timedelta())
+
+    async def _watch(self) -> None:
+        while True:
             if self.worker is None:
                 await self._fill()
                 continue

@@ -26,7 +26,7 @@ from protomesh.supervisor.worker import Launch, WorkerFailed, wait_serving
 
 __all__ = ["AlreadyAttached", "Attachment", "Host", "Workers"]
 
-_REPORT_TIMEOUT = 10.0  # seconds; Envoy acknowledges endpoints within milliseconds
+_REPORT_TIMEOUT = 15.0  # seconds; control itself gives Envoy 5 to acknowledge and 5 to health-check
 _log = logging.getLogger(__name__)
 _State = admin.ServiceStatus.State
 
@@ -148,10 +148,7 @@ class Workers:
             yield Attachment(self._environment(address, attached=True), address)
         finally:
             self._attaching = False
-            if self._attached is not None:
-                self._attached = None
-                self._host.changed()
-                await asyncio.shield(self._report())
+            await asyncio.shield(self.detach())
 
     async def wait_attached(self, attachment: Attachment) -> None:
         """Waits until the attached worker serves, then sends it all calls. Has no limit: a debugger may be first."""
@@ -162,6 +159,16 @@ class Workers:
         self._attached = attachment.address
         self._host.changed()
         await self._report()
+
+    async def detach(self) -> None:
+        """Sends calls to its own workers again; nothing happens if they go there already."""
+        if self._attached is not None:
+            self._attached = None
+            self._host.changed()
+            if self._stopping:  # there is nobody to send them to, and soon nobody to tell
+                return
+            with contextlib.suppress(WorkerFailed):  # logged; control keeps the list for the next Envoy
+                await self._report()
 
     def status(self) -> admin.ServiceStatus:
         """What its workers are doing, without what only the contract knows."""
