@@ -80,7 +80,7 @@ def _methods(topology: Topology, gateway: Gateway, suspended: frozenset[str]) ->
 
 def _grpc_only(topology: Topology) -> dict[str, Body]:
     """Where a service's methods would be. Its server ignores the content type, and Envoy then says 503."""
-    message = "this path takes gRPC and gRPC-Web: content-type application/grpc or application/grpc-web"
+    message = "this path takes gRPC and gRPC-Web: POST with content-type application/grpc or application/grpc-web"
     return {
         f"/{name}/": refusal("content type", _UNSUPPORTED_MEDIA_TYPE, message)
         for name in sorted({method.full_name.partition("/")[0] for _, method in topology.exposed()})
