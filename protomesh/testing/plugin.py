@@ -1,6 +1,6 @@
 """The pytest plugin: loaded wherever Protomesh is installed, so it imports what it needs only when a test asks."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,9 @@ except ImportError:  # without the extra `testing` no async test runs, and nobod
 
 if TYPE_CHECKING:
     from protomesh.testing.database import Databases, Templates
+    from protomesh.testing.mesh import RunningMesh
 
-__all__ = ["database", "database_templates"]
+__all__ = ["database", "database_templates", "mesh"]
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +37,15 @@ async def database(database_templates: "Templates", tmp_path: Path) -> "AsyncGen
 
     async with databases(database_templates, tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def mesh(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> "Generator[RunningMesh]":
+    """The project that is tested, up behind a real Envoy: started once a session, when a test first asks.
+
+    See `protomesh.testing.mesh.RunningMesh`. Needs the extra `protomesh[mesh]`.
+    """
+    from protomesh.testing.mesh import started  # noqa: PLC0415 - see the module
+
+    with started(pytestconfig.rootpath, tmp_path_factory.mktemp("mesh")) as running:
+        yield running
