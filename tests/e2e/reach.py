@@ -43,18 +43,22 @@ async def http(mesh: Mesh, *, http2: bool = False, **headers: str) -> AsyncItera
         yield client
 
 
+def access_lines(mesh: Mesh, request_id: str) -> list[Mapping[str, Any]]:
+    """What Envoy has logged so far of a request and of the calls that followed from it."""
+    lines = Path(layout(mesh).logs, "access.log").read_text().splitlines(keepends=True)
+    entries = [json.loads(line) for line in lines if line.endswith("\n") and request_id in line]
+    return [entry for entry in entries if entry["request_id"] == request_id]
+
+
 def access_log(mesh: Mesh, request_id: str) -> Mapping[str, Any]:
-    """The line that Envoy's edge wrote for a request; waits for it, as Envoy writes what it has every second."""
-    found: list[Mapping[str, Any]] = []
+    """The edge's line of a request; waits for it, as Envoy writes what it has every now and then."""
 
-    def written() -> bool:
-        lines = Path(layout(mesh).logs, "access.log").read_text().splitlines(keepends=True)
-        entries = [json.loads(line) for line in lines if line.endswith("\n") and request_id in line]
-        found[:] = [entry for entry in entries if (entry["request_id"], entry["listener"]) == (request_id, "edge")]
-        return bool(found)
+    def of_the_edge() -> list[Mapping[str, Any]]:
+        return [line for line in access_lines(mesh, request_id) if line["listener"] == "edge"]
 
-    eventually(written, f"the access log has {request_id}")
-    return found[0]
+    eventually(lambda: bool(of_the_edge()), f"the access log has {request_id}")
+    (line,) = of_the_edge()
+    return line
 
 
 def service_log(mesh: Mesh, service: str) -> list[Mapping[str, Any]]:
