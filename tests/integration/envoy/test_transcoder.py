@@ -76,6 +76,20 @@ async def test_a_stream_is_json_line_by_line(http: httpx.AsyncClient) -> None:
     assert answer.text.splitlines() == ['{"id":"0"}', '{"id":"1"}', '{"id":"2"}']
 
 
+@pytest.mark.parametrize("accept", ["*/*", "text/event-stream"])
+async def test_a_stream_that_fails_at_once_is_one_status(lab: Lab, http: httpx.AsyncClient, accept: str) -> None:
+    """In JSON and called so: there is no stream yet, whatever the caller accepts."""
+
+    async def refuse(_: Any, context: Any) -> Any:
+        await context.abort(grpc.StatusCode.NOT_FOUND, "nothing to watch")
+        yield Item()
+
+    with lab.backend.on("WatchItems", refuse):
+        answer = await http.get("/v1/items:watch", headers={"accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
+    assert answer.json() == {"code": 5, "message": "nothing to watch"}
+
+
 async def test_a_stream_is_server_sent_events_for_who_accepts_them(http: httpx.AsyncClient) -> None:
     """EventSource in a browser reads it."""
     answer = await http.get("/v1/items:watch", headers={"accept": "text/event-stream"})

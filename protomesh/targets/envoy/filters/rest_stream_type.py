@@ -16,6 +16,9 @@ rest_stream_type = HttpFilter(
     faces=frozenset({Face.EDGE}),
 )
 
+# An error before the first message is one google.rpc.Status, in plain JSON. Without the metadata nothing is written.
+_TYPE = "response.headers[':status'] == '200' ? xds.route_metadata.filter_metadata['protomesh.rest'].content_type : ''"
+
 NDJSON: Body = {"filter_metadata": {"protomesh.rest": {"content_type": "application/x-ndjson"}}}
 """The metadata of the route of a method that answers with a stream."""
 
@@ -26,7 +29,7 @@ REST: Body = {
             "response_mutations": [
                 {
                     "append": {
-                        "header": {"key": "content-type", "value": "%METADATA(ROUTE:protomesh.rest:content_type)%"},
+                        "header": {"key": "content-type", "value": f"%CEL({_TYPE})%"},
                         "append_action": "OVERWRITE_IF_EXISTS",
                     }
                 }
