@@ -141,8 +141,13 @@ async def _abort(call: _Call, context: Context, failure: Failure) -> NoReturn:
 def _parser(handler: Handler, method: Method) -> _Parse:
     deserialize: Callable[[bytes], Any] = handler.request_deserializer or bytes
     validate = method.validate
+    limit = method.max_request_bytes
 
     def parse(data: bytes) -> Any:
+        if len(data) > limit:  # gRPC has one limit for a whole server, and Envoy's counts a whole stream
+            raise StatusError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, f"a message has {len(data)} bytes; {limit} are the most here"
+            )
         try:
             message = deserialize(data)
         except DecodeError:

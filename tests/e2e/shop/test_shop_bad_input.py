@@ -138,7 +138,7 @@ async def test_each_message_of_a_stream_has_the_contracts_limit(operator: grpc.a
         yield ImportProductsRequest(product=product)
 
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await CatalogServiceStub(operator).ImportProducts(products(5 * MEGABYTE))
+        await CatalogServiceStub(operator).ImportProducts(products(100 * 1024))
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
