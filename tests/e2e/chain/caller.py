@@ -7,6 +7,7 @@ import grpc
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import Message
 
 from protomesh.contract.sources import compile_protos
 
@@ -21,8 +22,16 @@ class Contracts:
         for file in compile_protos(root).file:
             self._pool.AddSerializedFile(file.SerializeToString())
 
-    def method(self, name: str) -> MethodDescriptor:
-        """A method by its path without the slash in front."""
+    def request(self, name: str, fields: dict[str, Any]) -> Message:
+        """A request of a method, which is named by its path without the slash in front."""
+        request = message_factory.GetMessageClass(self._method(name).input_type)()
+        return json_format.ParseDict(fields, request)
+
+    def response(self, name: str) -> type[Message]:
+        """The class of a method's answers."""
+        return message_factory.GetMessageClass(self._method(name).output_type)
+
+    def _method(self, name: str) -> MethodDescriptor:
         return self._pool.FindMethodByName(name.replace("/", "."))
 
 
@@ -45,10 +54,8 @@ class Caller:
         return self._start("unary_stream", name, fields, timeout, ())
 
     def _start(self, kind: str, name: str, fields: dict[str, Any], timeout: float, metadata: Metadata) -> Any:
-        method = self._contracts.method(name)
-        request = message_factory.GetMessageClass(method.input_type)()
-        json_format.ParseDict(fields, request)
         start = getattr(self._channel, kind)(
-            f"/{name}", response_deserializer=message_factory.GetMessageClass(method.output_type).FromString
+            f"/{name}", response_deserializer=self._contracts.response(name).FromString
         )
-        return start(request.SerializeToString(), timeout=timeout, metadata=metadata)
+        request = self._contracts.request(name, fields).SerializeToString()
+        return start(request, timeout=timeout, metadata=metadata)

@@ -1,12 +1,17 @@
+import uuid
 from itertools import pairwise
 
 import grpc
 import pytest
 
-from tests.e2e.chain.caller import Caller
+from tests.e2e import ways
+from tests.e2e.chain.caller import Caller, Contracts
 from tests.e2e.chain.leaf_record import LeafRecord
+from tests.e2e.mesh import Mesh
+from tests.e2e.ways import Call, Way, failure
 
 GET = "chain.front.v1.FrontService/Get"
+SOON = "chain.front.v1.FrontService/GetSoon"
 SETTLE = "chain.leaf.v1.LeafService/Settle"
 
 
@@ -36,6 +41,22 @@ async def test_a_late_leaf_is_given_up_and_cancelled(edge: Caller, leaf: LeafRec
 
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await leaf.until(lambda: leaf.events("late") == ["began", "cancelled"], "the leaf's handler is cancelled")
+
+
+@pytest.mark.parametrize("way", ways.UNARY.values(), ids=ways.UNARY)
+async def test_a_late_leaf_is_deadline_exceeded_on_each_protocol(
+    chain: Mesh, contracts: Contracts, leaf: LeafRecord, way: Way
+) -> None:
+    """By the deadline of the first service's contract, which reaches the leaf two services on; 504 by REST."""
+    key = f"soon-{uuid.uuid4().hex}"
+    request = contracts.request(SOON, {"knobs": {"key": key, "hold": "never"}})
+    url = f"/v1/chain/{key}:soon?knobs.hold=never"
+
+    failed = await failure(way, chain, Call(SOON, request, contracts.response(SOON), "GET", url))
+
+    assert failed.status.code == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+    assert failed.http_status == (504 if way in ways.REST.values() else 200)
+    await leaf.until(lambda: leaf.events(key) == ["began", "cancelled"], "the leaf's handler is cancelled")
 
 
 async def test_detached_work_goes_on_after_the_caller_has_gone(middle: Caller, leaf: LeafRecord) -> None:

@@ -6,9 +6,10 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from protomesh.proxy import Statistics
-from tests.e2e import reach
+from tests.e2e import reach, ways
 from tests.e2e.chain.caller import Caller, Contracts
 from tests.e2e.mesh import Mesh
+from tests.e2e.ways import Call, Failed, Way
 
 WATCH = "chain.leaf.v1.LeafService/Watch"
 STREAMS = 1200  # more than Envoy's limit of calls in progress, 1,024
@@ -54,6 +55,41 @@ async def test_a_stream_of_a_restarted_service_says_that_it_was_drained(chain: M
     assert reason(caught.value) == "STREAM_DRAINED"
     assert await resumed(edge, message.resume_token) == "43"
     await restart
+
+
+async def test_a_drained_stream_can_be_resumed_on_each_protocol(chain: Mesh, contracts: Contracts) -> None:
+    """By gRPC and gRPC-Web it says why it ended. REST has no place for a reason: it ends with a whole line."""
+
+    def watch(token: str) -> Call:
+        request = contracts.request(WATCH, {"resume_token": token})
+        return Call(WATCH, request, contracts.response(WATCH), "GET", f"/v1/watch?resume_token={token}")
+
+    async def follow(way: Way, *, opened: asyncio.Semaphore) -> tuple[str, str]:
+        reason, token = "", "41"
+        async with way(chain, watch(token)) as messages:
+            try:
+                async for message in messages:
+                    token = message.resume_token
+                    opened.release()
+            except Failed as failed:
+                reason = failed.info.reason
+        async with asyncio.timeout(30):
+            while True:  # the worker that takes it may be about to go as well
+                async with way(chain, watch(token)) as messages:
+                    async for message in messages:
+                        return reason, message.resume_token
+
+    opened = asyncio.Semaphore(0)
+    following = {name: asyncio.create_task(follow(way, opened=opened)) for name, way in ways.STREAMS.items()}
+    async with asyncio.timeout(20):
+        for _ in following:
+            await opened.acquire()
+    await asyncio.to_thread(chain.protomesh, "restart", "leaf", check=True)
+
+    ends = dict(zip(following, await asyncio.gather(*following.values()), strict=True))
+
+    without = {*ways.REST, *ways.EVENTS}
+    assert ends == {name: ("" if name in without else "STREAM_DRAINED", "43") for name in ways.STREAMS}
 
 
 async def resumed(caller: Caller, token: str) -> str:

@@ -17,7 +17,7 @@ PARTS = ("generated", "mesh.yaml", "protos", "services", "envoy")
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shop's parts as they are in the repository."""
+    """The shop's parts as they are in the repository, with the databases and caches that a first start makes."""
     root = tmp_path_factory.mktemp("checkout") / "shop"
     for part in PARTS:
         source = ROOT / part
@@ -26,6 +26,13 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             root.mkdir(exist_ok=True)
             shutil.copy(source, root / part)
+    with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as run:
+        mesh = Mesh(root, Path(run))
+        try:
+            mesh.protomesh("up", check=True)
+        finally:
+            mesh.end()
+    shutil.rmtree(root / ".protomesh/logs")
     return root
 
 

@@ -4,7 +4,15 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import chain.middle.v1 as middle
-from chain.front.v1 import FrontServiceServicer, GetRequest, GetResponse, PutRequest, PutResponse
+from chain.front.v1 import (
+    FrontServiceServicer,
+    GetRequest,
+    GetResponse,
+    GetSoonRequest,
+    GetSoonResponse,
+    PutRequest,
+    PutResponse,
+)
 
 from protomesh.runtime import App, Context, Mesh
 from services.hop import arrive
@@ -20,6 +28,11 @@ class Front(FrontServiceServicer):
         hop = await arrive("front", request.knobs, context)
         answer = await self.middle.Get(middle.GetRequest(knobs=request.knobs))
         return GetResponse(hops=[hop, *answer.hops])
+
+    async def GetSoon(self, request: GetSoonRequest, context: Context, /) -> GetSoonResponse:
+        hop = await arrive("front", request.knobs, context)
+        answer = await self.middle.Get(middle.GetRequest(knobs=request.knobs))
+        return GetSoonResponse(hops=[hop, *answer.hops])
 
     async def Put(self, request: PutRequest, context: Context, /) -> PutResponse:
         hop = await arrive("front", request.knobs, context)
