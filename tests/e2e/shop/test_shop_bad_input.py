@@ -38,9 +38,9 @@ def _nothing_has_crashed(shop: Mesh) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 async def _serves_afterwards(shop: Mesh) -> AsyncGenerator[None]:
-    """After each test a call by each protocol is answered as if nothing had been."""
+    """After each test a call on every protocol is answered as if nothing had been."""
     yield
-    for way in (ways.by_grpc, ways.GRPC_WEB["gRPC-Web text, HTTP/1.1"], ways.REST["REST, HTTP/2"]):
+    for way in ways.UNARY.values():
         assert (await unary(way, shop, get_product("matcha"))).product.product_id == "matcha"
 
 
