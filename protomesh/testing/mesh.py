@@ -12,6 +12,7 @@ from pathlib import Path
 
 from grpc import aio
 
+from protomesh.cli.connection import unix_channel
 from protomesh.supervisor.layout import layout_for
 
 __all__ = ["MeshFailed", "RunningMesh", "started"]
@@ -42,8 +43,7 @@ class RunningMesh:
 
     def operator(self) -> aio.Channel:
         """A channel to every method, INTERNAL ones included. Made inside the running loop; close it."""
-        socket_path = layout_for(self.root).operator_socket
-        return aio.insecure_channel(f"unix:{socket_path}", options=[("grpc.default_authority", "mesh")])
+        return unix_channel(layout_for(self.root).operator_socket)
 
 
 @contextmanager

@@ -15,6 +15,8 @@ async def test_the_plugin_brings_databases(database: Databases) -> None:
 
 def test_the_plugin_loads_without_what_it_may_need_later() -> None:
     """It is loaded in every project where Protomesh is installed, with or without a database."""
-    code = "import sys, protomesh.testing.plugin; print([m for m in ('sqlalchemy', 'alembic') if m in sys.modules])"
+    code = (
+        "import sys, protomesh.pytest_plugin; print([m for m in ('grpc', 'sqlalchemy', 'alembic') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
