@@ -1,13 +1,12 @@
 """A small mesh of real processes, in a project and a run directory of its own."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.mesh import Mesh
+from tests.e2e.mesh import Mesh, mesh_of
 
 PROJECT = Path(__file__).parent / "project"
 
@@ -17,8 +16,8 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with its stubs, made once."""
     root = tmp_path_factory.mktemp("generated") / "small"
     shutil.copytree(PROJECT, root)
-    with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as run:
-        Mesh(root, Path(run)).protomesh("proto", check=True)
+    with mesh_of(root) as mesh:
+        mesh.protomesh("proto", check=True)
     return root
 
 
@@ -27,10 +26,8 @@ def mesh(generated: Path, tmp_path: Path) -> Iterator[Mesh]:
     """The project, not started. It is down at the end, whatever happened."""
     root = tmp_path / "small"
     shutil.copytree(generated, root)
-    with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as run:
-        mesh = Mesh(root, Path(run))
+    with mesh_of(root) as mesh:
         yield mesh
-        mesh.end()
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +35,6 @@ def running(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """The project, up, for the tests of one module that leave it as it is."""
     root = tmp_path_factory.mktemp("running") / "small"
     shutil.copytree(generated, root)
-    with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as run:
-        mesh = Mesh(root, Path(run))
+    with mesh_of(root) as mesh:
         mesh.protomesh("up", check=True)
         yield mesh
-        mesh.end()

@@ -3,17 +3,22 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 COMMAND = Path(sys.executable).with_name("protomesh")
+ROOT = Path(__file__).resolve().parents[2]
+SHOP = ("generated", "mesh.yaml", "protos", "services", "envoy")  # what the shop of this repository is made of
 
 
 class Mesh:
@@ -114,6 +119,28 @@ class Mesh:
         ):
             text = re.sub(pattern, word, text)
         return text
+
+
+@contextmanager
+def mesh_of(root: Path) -> Iterator[Mesh]:
+    """The mesh of a project, not started, with a short run directory. It is down at the end, whatever happened."""
+    with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as run:
+        mesh = Mesh(root, Path(run))
+        try:
+            yield mesh
+        finally:
+            mesh.end()
+
+
+def copy_shop(root: Path) -> None:
+    """Makes `root` a project with the shop as it is in the repository, so that a mesh of the checkout is not met."""
+    for part in SHOP:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            root.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, root / part)
 
 
 def free_port() -> int:

@@ -31,11 +31,10 @@ sys.path.insert(0, str(ROOT))
 from protomesh.admin.v1 import admin_service_pb2 as admin  # noqa: E402 - after the path is set
 from protomesh.cli.connection import connect  # noqa: E402
 from protomesh.cli.project import Project  # noqa: E402
-from tests.e2e.mesh import COMMAND, Mesh  # noqa: E402
+from tests.e2e.mesh import COMMAND, Mesh, copy_shop, mesh_of  # noqa: E402
 
 RUNS = 5
 PUSHES = 200
-PARTS = ("generated", "mesh.yaml", "protos", "services", "envoy")
 PAGE = ROOT / "docs/reference/figures.md"
 
 
@@ -65,22 +64,11 @@ class Figure:
 @contextmanager
 def shop() -> Iterator[Mesh]:
     """The shop in a directory of its own, not started; down at the end."""
-    with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as directory:
+    with tempfile.TemporaryDirectory() as directory:
         root = Path(directory, "shop")
-        root.mkdir()
-        for part in PARTS:
-            source = ROOT / part
-            if source.is_dir():
-                shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
-            elif source.exists():
-                shutil.copy(source, root / part)
-        run = Path(directory, "run")
-        run.mkdir(mode=0o700)
-        mesh = Mesh(root, run)
-        try:
+        copy_shop(root)
+        with mesh_of(root) as mesh:
             yield mesh
-        finally:
-            mesh.end()
 
 
 def help_time() -> Figure:

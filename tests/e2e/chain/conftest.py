@@ -1,7 +1,6 @@
 """Three services in a row, up for the tests of one module."""
 
 import shutil
-import tempfile
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from tests.e2e import reach
 from tests.e2e.chain.caller import Caller, Contracts
 from tests.e2e.chain.leaf_record import LeafRecord
-from tests.e2e.mesh import Mesh
+from tests.e2e.mesh import Mesh, mesh_of
 
 PROJECT = Path(__file__).parent / "project"
 
@@ -20,8 +19,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with its stubs."""
     root = tmp_path_factory.mktemp("built") / "chain"
     shutil.copytree(PROJECT, root, ignore=shutil.ignore_patterns("__pycache__"))
-    with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as run:
-        Mesh(root, Path(run)).protomesh("proto", check=True)
+    with mesh_of(root) as mesh:
+        mesh.protomesh("proto", check=True)
     return root
 
 
@@ -30,13 +29,9 @@ def chain(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mes
     """The project, up."""
     root = tmp_path_factory.mktemp("chain") / "chain"
     shutil.copytree(built, root)
-    with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as run:
-        mesh = Mesh(root, Path(run))
-        try:
-            mesh.protomesh("up", check=True)
-            yield mesh
-        finally:
-            mesh.end()
+    with mesh_of(root) as mesh:
+        mesh.protomesh("up", check=True)
+        yield mesh
 
 
 @pytest.fixture(scope="module")
