@@ -11,9 +11,9 @@ import grpc
 
 from protomesh.admin.v1 import admin_service_pb2 as admin
 from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub
-from protomesh.cli.connection import unix_channel
 from protomesh.cli.exits import ExitCode, Failure
 from protomesh.cli.project import Project
+from protomesh.control.channel import unix_channel
 from protomesh.supervisor import RunDirectoryRefused, claim
 from protomesh.supervisor.logs import last_lines, log_file, rotate
 

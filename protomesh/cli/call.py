@@ -13,11 +13,12 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # error_details: json_format finds them in the default pool
 
-from protomesh.cli.connection import not_running, unix_channel
+from protomesh.cli.connection import not_running
 from protomesh.cli.exits import ExitCode, Failure
 from protomesh.cli.methods import resolve
 from protomesh.cli.project import Project
 from protomesh.cli.reflection import Reflection
+from protomesh.control.channel import unix_channel
 
 __all__ = ["call"]
 

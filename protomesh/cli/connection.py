@@ -10,18 +10,12 @@ from protomesh.admin.v1 import admin_service_pb2 as admin
 from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub
 from protomesh.cli.exits import ExitCode, Failure
 from protomesh.cli.project import Project
+from protomesh.control.channel import unix_channel
 from protomesh.model import Layout
 
-__all__ = ["connect", "failure_of", "get_status", "not_running", "unix_channel"]
+__all__ = ["connect", "failure_of", "get_status", "not_running"]
 
 _UNREACHABLE = 0.5  # seconds; the socket is there or it is not
-
-
-def unix_channel(path: str, authority: str = "mesh") -> grpc.aio.Channel:
-    """A channel to a unix socket. It has an authority of its own: a path is none, and servers refuse it."""
-    return grpc.aio.insecure_channel(
-        f"unix:{path}", options=[("grpc.default_authority", authority), ("grpc.enable_http_proxy", 0)]
-    )
 
 
 @asynccontextmanager

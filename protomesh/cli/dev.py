@@ -12,7 +12,7 @@ import watchfiles
 
 from protomesh.admin.v1 import admin_service_pb2 as admin
 from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub
-from protomesh.cli.connection import get_status, unix_channel
+from protomesh.cli.connection import get_status
 from protomesh.cli.down import shut_down, wait_gone
 from protomesh.cli.exits import ExitCode, Failure
 from protomesh.cli.generated import generate
@@ -21,6 +21,7 @@ from protomesh.cli.progress import Progress
 from protomesh.cli.project import MESH_YAML, Project, problems_text
 from protomesh.cli.up import bring_up
 from protomesh.cli.welcome import failure_text, welcome
+from protomesh.control.channel import unix_channel
 from protomesh.diagnostics import InvalidProject
 from protomesh.model import Command, Service, Topology
 

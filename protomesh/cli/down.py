@@ -9,9 +9,10 @@ import grpc
 
 from protomesh.admin.v1 import admin_service_pb2 as admin
 from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub
-from protomesh.cli.connection import get_status, unix_channel
+from protomesh.cli.connection import get_status
 from protomesh.cli.exits import ExitCode, Failure
 from protomesh.cli.project import Project
+from protomesh.control.channel import unix_channel
 from protomesh.control.lock import AlreadyRunning, exclusive
 from protomesh.model import Layout
 from protomesh.supervisor import end_leftovers, release

@@ -11,9 +11,10 @@ import grpc
 
 from protomesh.admin.v1 import admin_service_pb2 as admin
 from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub
-from protomesh.cli.connection import failure_of, unix_channel
+from protomesh.cli.connection import failure_of
 from protomesh.cli.exits import ExitCode, Failure
 from protomesh.cli.project import Project
+from protomesh.control.channel import unix_channel
 from protomesh.model import Command, PythonApp
 
 __all__ = ["run"]

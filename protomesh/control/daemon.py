@@ -11,26 +11,24 @@ from pathlib import Path
 
 import grpc
 import psutil
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from protomesh.admin.v1 import admin_service_pb2 as admin
 from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub, add_AdminServiceServicer_to_server
 from protomesh.contract import compile_project
 from protomesh.control.admin import AdminServicer
 from protomesh.control.api import EdgeApi, OperatorApi
+from protomesh.control.channel import unix_channel
 from protomesh.control.controller import Controller
 from protomesh.control.envoy_keeper import EnvoyKeeper
 from protomesh.control.lock import exclusive
-from protomesh.control.ports import PortTaken, check_ports
-from protomesh.control.reach import unreached, wait_reached
-from protomesh.control.status import ConfigurationStatus
-from protomesh.diagnostics import InvalidProject
-from protomesh.model import Endpoint, Layout, TcpAddress, Topology
-from protomesh.proxy import EnvoyFailed, ProxyError, Schemas, Statistics, find
+from protomesh.control.ports import check_ports
+from protomesh.control.reach import accepts, unreached, wait_reached
+from protomesh.control.run_status import Phase, RunStatus, configuration_message
+from protomesh.model import Endpoint, Layout, Topology
+from protomesh.proxy import EnvoyFailed, Schemas, Statistics, find
 from protomesh.runtime.launch import environment
 from protomesh.supervisor import (
     Agent,
-    RunDirectoryRefused,
     ServicesFailed,
     StateFile,
     claim,
@@ -43,10 +41,8 @@ from protomesh.targets.envoy import bootstrap, read_overlay
 
 __all__ = ["Daemon"]
 
-_EXPECTED = (InvalidProject, PortTaken, ProxyError, RunDirectoryRefused)  # their texts are for the user as they are
 _REACHABLE = 20.0  # seconds from the last worker's SERVING until Envoy must have seen it too
 _CHECKED = 5.0  # seconds that Envoy may take to health-check new endpoints
-_Phase = admin.Status.Phase
 _log = logging.getLogger(__name__)
 
 
@@ -71,11 +67,8 @@ class Daemon:
         self._endpoints: dict[str, frozenset[str]] = {}  # by service; what Envoy was told last
         self._envoy: EnvoyKeeper | None = None
         self._version = ""
-        self._phase = _Phase.PHASE_STARTING
-        self._failure = ""
+        self._status = RunStatus()
         self._stopping = asyncio.Event()
-        self._changed = asyncio.Event()
-        self._start_time = time.time()
 
     async def run(self) -> int:
         """Starts the mesh, serves until it is asked to stop, and stops it. Returns the process's exit code.
@@ -115,14 +108,14 @@ class Daemon:
             except asyncio.CancelledError:
                 _log.info("stopped while starting")
             except Exception as error:  # noqa: BLE001 - a bug, too, must reach the terminal that waits
-                self._fail(error)
+                self._status.fail(error)
             else:
-                self._set(_Phase.PHASE_SERVING)
+                self._status.enter(Phase.PHASE_SERVING)
                 await self._stopping.wait()
             stopping.cancel()
-            if self._phase != _Phase.PHASE_FAILED:
-                self._set(_Phase.PHASE_STOPPING)
-        return 1 if self._phase == _Phase.PHASE_FAILED else 0
+            if self._status.phase != Phase.PHASE_FAILED:
+                self._status.enter(Phase.PHASE_STOPPING)
+        return 1 if self._status.phase == Phase.PHASE_FAILED else 0
 
     async def _serve_admin(self, stack: AsyncExitStack) -> None:
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
@@ -137,7 +130,7 @@ class Daemon:
         """Starts everything in order; `stack` stops it in the other."""
         compilation = await asyncio.to_thread(compile_project, self._root, environment=self._environment)
         topology = self._topology = compilation.topology
-        self._notify()
+        self._status.notify()
         check_socket_paths(self._layout, topology.services)
         binary = await asyncio.to_thread(find, topology.envoy_path)
         self._version = binary.version
@@ -154,7 +147,7 @@ class Daemon:
             stack.push_async_callback(api.stop)
 
         start = bootstrap(topology, self._layout, await asyncio.to_thread(read_overlay, self._root))
-        self._envoy = EnvoyKeeper(binary, start, self._layout, state=self._state, changed=self._notify)
+        self._envoy = EnvoyKeeper(binary, start, self._layout, state=self._state, changed=self._status.notify)
         stack.push_async_callback(self._envoy.stop)
         starting = asyncio.gather(self._envoy.start(), self._start_agent(stack, topology))  # workers take longest
         try:
@@ -166,9 +159,7 @@ class Daemon:
         await self._wait_reachable()
 
     async def _start_agent(self, stack: AsyncExitStack, topology: Topology) -> None:
-        channel = grpc.aio.insecure_channel(
-            f"unix:{self._layout.admin_socket}", options=[("grpc.default_authority", "mesh")]
-        )
+        channel = unix_channel(self._layout.admin_socket)
         stack.push_async_callback(channel.close)
         self.agent = Agent(
             self._root, self._layout, admin=AdminServiceStub(channel), environment=environment, state=self._state
@@ -209,7 +200,7 @@ class Daemon:
         if missing := await unreached(statistics, serving):
             return f"the workers of {', '.join(missing)}"
         for gateway in self._topology.gateways:
-            if not await _accepts(gateway.listen):
+            if not await accepts(gateway.listen):
                 return f"the gateway's port {gateway.listen}"
         return ""
 
@@ -221,57 +212,28 @@ class Daemon:
         while True:
             await agent.changed.wait()
             agent.changed.clear()
-            self._notify()
+            self._status.notify()
 
     async def _relay_answers(self) -> None:
         assert self._controller is not None, "the agent starts after the controller"
         seen = 0
         while True:
             seen = await self._controller.wait_answered(seen)
-            self._notify()
-
-    def _fail(self, error: Exception) -> None:
-        self._failure = str(error)
-        if isinstance(error, _EXPECTED):
-            _log.error("the mesh did not start", extra={"reason": str(error)})
-        elif isinstance(error, ServicesFailed):
-            words = [f"{name} did not start: {failure.reason}" for name, failure in error.failures.items()]
-            self._failure = "\n".join(words)
-            _log.error("the mesh did not start", extra={"reason": self._failure})
-        else:
-            self._failure = f"{type(error).__name__}: {error}"
-            _log.error("the mesh did not start", exc_info=error)
-        self._set(_Phase.PHASE_FAILED)
+            self._status.notify()
 
     # What the admin API tells and changes.
 
     def status(self) -> admin.Status:
         """What the mesh is doing now."""
-        topology = self._topology
-        started = Timestamp()
-        started.FromMilliseconds(int(self._start_time * 1000))
-        status = admin.Status(
-            mesh=topology.name if topology else "",
-            phase=self._phase,
-            pid=os.getpid(),
-            start_time=started,
-            gateways=[str(gateway.listen) for gateway in topology.gateways] if topology else [],
-            services=self.agent.statuses() if self.agent else [],
-            failure=self._failure,
-        )
-        for row in status.services:
-            service = topology.services.get(row.name) if topology else None
-            exposed = sum(method.exposed for method in service.methods) if service else 0
-            row.edge_methods = exposed
-            row.internal_methods = len(service.methods) - exposed if service else 0
+        status = self._status.message(self._topology, self.agent.statuses() if self.agent else [])
         if self._envoy is not None and self._controller is not None:
             status.proxy.pid, status.proxy.version = self._envoy.pid, self._version
-            status.proxy.configuration.extend(map(_configuration, self._controller.configuration_status()))
+            status.proxy.configuration.extend(map(configuration_message, self._controller.configuration_status()))
         return status
 
     async def wait_changed(self) -> None:
         """Returns when the status may read differently."""
-        await self._changed.wait()
+        await self._status.wait_changed()
 
     async def set_endpoints(self, service: str, endpoints: Sequence[Endpoint]) -> None:
         """Replaces a service's endpoints and waits for Envoy's acknowledgement."""
@@ -319,35 +281,3 @@ class Daemon:
     def shut_down(self) -> None:
         """Begins to stop."""
         self._stopping.set()
-
-    def _set(self, phase: "admin.Status.Phase.ValueType") -> None:
-        self._phase = phase
-        _log.info("phase", extra={"phase": _Phase.Name(phase)})
-        self._notify()
-
-    def _notify(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-
-def _configuration(status: ConfigurationStatus) -> admin.ConfigurationStatus:
-    return admin.ConfigurationStatus(
-        type_url=status.type_url,
-        resources=status.resources,
-        acknowledged=status.acknowledged,
-        rejections=[
-            admin.Rejection(resource=r.resource, reason=r.reason, origin=str(r.origin or "")) for r in status.rejections
-        ],
-    )
-
-
-async def _accepts(address: TcpAddress) -> bool:
-    """Whether somebody takes connections there."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - it is connected to
-    try:
-        async with asyncio.timeout(1):
-            _, writer = await asyncio.open_connection(host, address.port)
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    return True

@@ -1,4 +1,4 @@
-"""Which endpoints Envoy itself has found healthy."""
+"""What can be reached: endpoints that Envoy itself has found healthy, and gateways that take connections."""
 
 import asyncio
 import json
@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from protomesh.model import TcpAddress
 from protomesh.proxy import ProxyError, Statistics
 
-__all__ = ["unreached", "wait_reached"]
+__all__ = ["accepts", "unreached", "wait_reached"]
 
 _FIRST_POLL = 0.005  # seconds
 _LONGEST_POLL = 0.1
@@ -38,6 +39,18 @@ async def unreached(statistics: Statistics, services: Iterable[str]) -> list[str
     """Those of the services that have no endpoint which Envoy sends calls to."""
     clusters = await _clusters(statistics)
     return [name for name in services if not _fit(clusters.get(name, ()))]
+
+
+async def accepts(address: TcpAddress) -> bool:
+    """Whether somebody takes connections there."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - it is connected to
+    try:
+        async with asyncio.timeout(1):
+            _, writer = await asyncio.open_connection(host, address.port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 async def _healthy(statistics: Statistics, service: str) -> set[str]:

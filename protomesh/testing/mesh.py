@@ -12,7 +12,7 @@ from pathlib import Path
 
 from grpc import aio
 
-from protomesh.cli.connection import unix_channel
+from protomesh.control.channel import unix_channel
 from protomesh.supervisor.layout import layout_for
 
 __all__ = ["MeshFailed", "RunningMesh", "started"]
