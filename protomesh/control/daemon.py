@@ -164,7 +164,7 @@ class Daemon:
         self.agent = Agent(
             self._root, self._layout, admin=AdminServiceStub(channel), environment=environment, state=self._state
         )
-        stack.push_async_callback(self.agent.stop)
+        stack.push_async_callback(self._stop_agent, self.agent)
         for changes in (self._relay(self.agent), self._relay_answers()):
             stack.callback(asyncio.create_task(changes, name="relay changes").cancel)
         try:
@@ -173,6 +173,15 @@ class Daemon:
             if not self._keep_going:
                 raise
             _log.error("some services did not start", extra={"failures": str(failed)})
+
+    async def _stop_agent(self, agent: Agent) -> None:
+        """Ends the workers when their callers have been told to leave.
+
+        Where nobody calls, all at once. Else those that are called last: while a call is in progress it may go on to
+        any service.
+        """
+        idle = await self._envoy.drain() if self._envoy is not None else True
+        await agent.stop(callers_first=not idle)
 
     async def _wait_reachable(self) -> None:
         """Waits until Envoy has taken its configuration, listens, and has itself seen every service answer.

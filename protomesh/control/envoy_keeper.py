@@ -11,12 +11,15 @@ from typing import Any
 import psutil
 
 from protomesh.model import Layout
-from protomesh.proxy import EnvoyBinary, EnvoyFailed, EnvoyProcess
+from protomesh.proxy import EnvoyBinary, EnvoyFailed, EnvoyProcess, ProxyError
 from protomesh.supervisor import StateFile
 from protomesh.supervisor.backoff import Backoff
 
 __all__ = ["EnvoyKeeper"]
 
+_SOON = 1.0  # seconds for calls in progress: most need less, and workers finish the others
+_FLUSHED = 0.5  # seconds for the last answers on their way to the callers
+_POLL = 0.02
 _log = logging.getLogger(__name__)
 
 
@@ -57,12 +60,27 @@ class EnvoyKeeper:
         await self._start()
         self._keeper = asyncio.create_task(self._keep(), name="keep Envoy")
 
+    async def drain(self) -> bool:
+        """Has Envoy take no new callers, and gives the calls in progress a moment to end.
+
+        Returns whether none is left. An Envoy that does not run or answer has none.
+        """
+        process = self.process
+        if process is None or not process.running:
+            return True
+        try:
+            await process.drain()
+        except EnvoyFailed as error:
+            _log.warning("Envoy was not drained", extra={"reason": str(error)})
+        return await _wait_idle(process, _SOON)
+
     async def stop(self) -> None:
         """Ends Envoy, and starts none any more."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         if self.process is not None:
+            await _wait_idle(self.process, _FLUSHED)
             await self.process.stop()
             self._state.remove(self.process.pid)
 
@@ -87,3 +105,16 @@ class EnvoyKeeper:
                 await self._start()
             except EnvoyFailed as error:
                 _log.error("Envoy did not start", extra={"reason": str(error)})
+
+
+async def _wait_idle(process: EnvoyProcess, limit: float) -> bool:
+    """Waits until no call is in progress, for at most `limit` seconds. Returns whether it came to that."""
+    deadline = time.monotonic() + limit
+    try:
+        while await process.statistics.calls_in_progress():
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_POLL)
+    except (OSError, TimeoutError, ProxyError):
+        pass  # it has ended, and its calls with it
+    return True

@@ -6,18 +6,20 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
 from protomesh.model import Layout
-from protomesh.proxy.errors import EnvoyFailed
+from protomesh.proxy.errors import EnvoyFailed, ProxyError
 from protomesh.proxy.find import EnvoyBinary
-from protomesh.proxy.statistics import Statistics
+from protomesh.proxy.statistics import Statistics, ask
 
 __all__ = ["EnvoyProcess"]
 
 _POLL = 0.02  # seconds between two looks at a starting Envoy
 _LOG_LINES = 15
+_ANSWERED = 2.0  # seconds within which it does what it is told
 _MARK = re.compile(r"\s*goo\.gle/debug\w+\s*")
 _LOG_PREFIX = re.compile(r"^\[(?P<time>[^]]*)\]\[\d+\]\[(?P<level>[^]]*)\]\[[^]]*\]\s*(\[[^]]*\]\s*)?")
 
@@ -32,7 +34,8 @@ class EnvoyProcess:
         self._process = process
         self._log = Path(layout.logs) / "envoy.log"
         self._log_start = log_start
-        self.statistics = Statistics(layout.envoy_admin_socket)
+        self._admin_socket = layout.envoy_admin_socket
+        self.statistics = Statistics(self._admin_socket)
 
     @classmethod
     async def start(
@@ -103,6 +106,25 @@ class EnvoyProcess:
                     await asyncio.sleep(_POLL)
         except TimeoutError:
             raise EnvoyFailed(f"Envoy has no configuration after {timeout:g} s.{self._log_end()}") from None
+
+    async def drain(self) -> None:
+        """Ends the edge: it takes no new connections, and who is connected is told to leave with the next answer.
+
+        Returns at once; calls go on to their ends, and services may call each other. There is no way back.
+        Listeners count that have `traffic_direction: INBOUND`, see
+        https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/operations/draining. Its own graceful drain
+        keeps on taking connections, and tells only a few of those who are connected at first.
+
+        Raises:
+            EnvoyFailed: Envoy does not answer, or refuses.
+        """
+        for path in ("/healthcheck/fail", "/drain_listeners?inboundonly"):
+            try:
+                status, answer = await ask(self._admin_socket, "POST", path, limit=_ANSWERED)
+            except (OSError, TimeoutError, ProxyError) as error:
+                raise EnvoyFailed(f"Envoy does not answer to {path}: {error}") from error
+            if status != HTTPStatus.OK:
+                raise EnvoyFailed(f"Envoy answers {status} to {path}: {answer.strip()}")
 
     async def stop(self, *, grace: float = 5) -> int:
         """Ends Envoy: SIGTERM, and SIGKILL after `grace` seconds. Returns its exit code. May be called twice."""

@@ -5,9 +5,10 @@ from urllib.parse import quote
 
 from protomesh.proxy.errors import ProxyError
 
-__all__ = ["Statistics"]
+__all__ = ["Statistics", "ask"]
 
 _OK = 200
+_OWN = "http.admin."  # the calls of whoever asks are no calls of the mesh
 
 
 class Statistics:
@@ -41,6 +42,11 @@ class Statistics:
         """Gauges by name, those whose name the regular expression finds."""
         return await self._numbers("Gauges", pattern)
 
+    async def calls_in_progress(self) -> int:
+        """How many calls are open at its listeners now: at the edge, and from service to service."""
+        open_calls = await self.gauges(r"^http\..*\.downstream_rq_active$")
+        return sum(count for name, count in open_calls.items() if not name.startswith(_OWN))
+
     async def prometheus(self) -> str:
         """Everything that was used since the start, in Prometheus's text format."""
         return await self.get("/stats/prometheus?usedonly")
@@ -58,14 +64,25 @@ class Statistics:
         return {name: int(value) for name, _, value in pairs if value.isdigit()}
 
     async def _get(self, path: str) -> tuple[int, str]:
-        async with asyncio.timeout(self._timeout):
-            reader, writer = await asyncio.open_unix_connection(self._socket)
-            try:
-                writer.write(f"GET {path} HTTP/1.1\r\nHost: envoy\r\nConnection: close\r\n\r\n".encode())
-                await writer.drain()
-                return await _response(reader)
-            finally:
-                writer.close()
+        return await ask(self._socket, "GET", path, limit=self._timeout)
+
+
+async def ask(admin_socket: str, verb: str, path: str, *, limit: float) -> tuple[int, str]:
+    """One request to the administration interface, on a connection of its own. Returns HTTP status and body.
+
+    Raises:
+        OSError: nobody listens on the socket.
+        TimeoutError: it took longer than `limit` seconds.
+        ProxyError: the connection was closed without an answer.
+    """
+    async with asyncio.timeout(limit):
+        reader, writer = await asyncio.open_unix_connection(admin_socket)
+        try:
+            writer.write(f"{verb} {path} HTTP/1.1\r\nHost: envoy\r\nConnection: close\r\n\r\n".encode())
+            await writer.drain()
+            return await _response(reader)
+        finally:
+            writer.close()
 
 
 async def _response(reader: asyncio.StreamReader) -> tuple[int, str]:

@@ -1,6 +1,7 @@
 """The node agent: runs the services of one mesh on this machine."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -12,7 +13,9 @@ from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub
 from protomesh.model import Layout, Service
 from protomesh.supervisor.environment import EnvironmentOf
 from protomesh.supervisor.logs import log_file, rotate
+from protomesh.supervisor.rollout import GRACE
 from protomesh.supervisor.state import StateFile
+from protomesh.supervisor.stop_order import callers_of
 from protomesh.supervisor.worker import WorkerFailed
 from protomesh.supervisor.workers import Attachment, Host, Workers
 
@@ -120,12 +123,29 @@ class Agent:
         """Sends calls to the service's own workers again, before the attachment ends."""
         await self._supervised(name).detach()
 
-    async def stop(self) -> None:
-        """Ends all workers after they have drained, all at once."""
+    async def stop(self, *, callers_first: bool = False) -> None:
+        """Ends all workers after they have drained.
+
+        All at once; with `callers_first` a service ends when those have ended that call it, so that what they have
+        begun can be finished. That lasts as long as one worker may take to drain, then the others follow at once.
+        """
         if self._rotation is not None:
             self._rotation.cancel()
             await asyncio.gather(self._rotation, return_exceptions=True)
-        await asyncio.gather(*(workers.stop() for workers in self._workers.values()))
+        callers = callers_of({name: workers.service for name, workers in self._workers.items()})
+        ended = {name: asyncio.Event() for name in self._workers}
+        at_the_latest = asyncio.get_running_loop().time() + GRACE.total_seconds()
+
+        async def end(name: str, workers: Workers) -> None:
+            if callers_first:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(at_the_latest):
+                        for caller in callers[name]:
+                            await ended[caller].wait()
+            await workers.stop()
+            ended[name].set()
+
+        await asyncio.gather(*(end(name, workers) for name, workers in self._workers.items()))
         self.changed.set()
 
     def statuses(self) -> list[admin.ServiceStatus]:

@@ -78,6 +78,9 @@ def listener(name: str, where: Address, *, face: Face, layout: Layout, origin: O
             }
         ],
     }
+    if face is Face.EDGE:
+        # When the mesh ends, what is inbound is drained first; services call each other until their calls are done.
+        body["traffic_direction"] = "INBOUND"
     needs = ((ROUTES, name), *((EXTENSION, extension) for extension in discovered(face)))
     return Rendered(type_url=LISTENER, name=name, body=body, needs=needs, origins={name: origin, str(where): origin})
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from protomesh.admin.v1 import admin_service_pb2 as admin
-from protomesh.model import Command, External, Layout, TcpAddress
+from protomesh.model import Call, Command, External, Layout, Origin, TcpAddress
 from protomesh.supervisor import Agent, AlreadyAttached, ServicesFailed, UnknownService, WorkerFailed
 from protomesh.supervisor.process import Process
 from tests.unit.supervisor.programs import Control, eventually, service
@@ -196,3 +196,28 @@ async def test_a_status_change_is_announced(agent: Agent) -> None:
 
     async with asyncio.timeout(10):
         await agent.changed.wait()
+
+
+async def test_callees_outlive_their_callers_where_calls_are_in_progress(agent: Agent, layout: Layout) -> None:
+    """The caller has written that it has drained before the callee is asked to; then both are gone."""
+    calls = (Call(service="catalog", origin=Origin(file="mesh.yaml")),)
+    await agent.start({"catalog": service("catalog"), "orders": replace(service("orders"), calls=calls)})
+    caller, callee = (
+        psutil.Process(status.workers[0].pid) for status in sorted(agent.statuses(), key=lambda s: s.name != "orders")
+    )
+    log = Path(layout.logs) / "catalog.log"
+    seen: list[bool] = []
+
+    async def look() -> None:
+        while caller.is_running():
+            seen.append("drained" in log.read_text())
+            await asyncio.sleep(0.01)
+
+    looking = asyncio.create_task(look())
+    await agent.stop(callers_first=True)
+    await looking
+
+    assert seen
+    assert not any(seen)
+    assert "drained" in log.read_text()
+    assert not callee.is_running()
