@@ -36,8 +36,10 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Writes a duration as `parse_duration` reads it, in the largest unit without a fraction."""
+    """Writes a duration as `parse_duration` reads it, in the largest unit without a fraction, if there is one."""
     for unit in ("h", "m", "s", "ms"):
         if duration % _UNITS[unit] == timedelta(0):
             return f"{duration // _UNITS[unit]}{unit}"
-    return f"{duration / _UNITS['ms']:g}ms"
+    if duration < _UNITS["s"]:
+        return f"{duration / _UNITS['ms']:.3f}".rstrip("0") + "ms"
+    return f"{duration / _UNITS['s']:.6f}".rstrip("0") + "s"

@@ -3,11 +3,10 @@
 import asyncio
 import sys
 
-from protomesh.runtime.launch import Launch, NotLaunched
+from protomesh.runtime.cannot_start import CannotStart
+from protomesh.runtime.launch import Launch
 from protomesh.runtime.logging import configure
-from protomesh.runtime.server import CannotListen
-from protomesh.runtime.settings import InvalidSettings
-from protomesh.runtime.worker import NoApp, find, serve
+from protomesh.runtime.worker import find, serve
 
 __all__ = ["main"]
 
@@ -23,7 +22,7 @@ def main() -> int:
         launch = Launch.read()
         configure(launch.service, launch.log)
         asyncio.run(serve(find(sys.argv[1]), launch))
-    except (NotLaunched, NoApp, InvalidSettings, CannotListen) as error:
+    except CannotStart as error:
         sys.stderr.write(f"{error}\n")
         return _WRONG_INPUT
     return 0

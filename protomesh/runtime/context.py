@@ -15,6 +15,10 @@ from protomesh.runtime.user import CALLER, User, user_of
 
 __all__ = ["Context"]
 
+# gRPC rounds a deadline up when it sends it, by up to a hundredth (its core's Timeout): a caller that sends the
+# contract's own deadline, as most do, needs no second timer.
+_AS_LONG = 1.01
+
 
 class Context(Scope):
     """The call in progress, as the second argument of every handler.
@@ -29,11 +33,13 @@ class Context(Scope):
         self, call: ServicerContext[Any, Any], method: Method, drain: Drain, loop: asyncio.AbstractEventLoop
     ) -> None:
         remaining: float | None = call.time_remaining()
-        # Whether the contract's deadline ends before the caller's, which gRPC itself looks after.
-        self.capped = method.timeout is not None and (remaining is None or remaining > method.timeout)
-        if self.capped:
-            remaining = method.timeout
-        super().__init__(method.full_name, None if remaining is None else loop.time() + remaining)
+        timeout = method.timeout
+        self.capped = False
+        if timeout is not None and (remaining is None or remaining > timeout):
+            self.capped = remaining is None or remaining > timeout * _AS_LONG
+            remaining = timeout
+        self.method = method.full_name
+        self.loop_deadline = None if remaining is None else loop.time() + remaining
         self._call = call
         self._drain = drain
         self._metadata: Mapping[str, str | bytes] | None = None

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from protomesh.runtime.current import Metadatum, Scope, current
-from protomesh.runtime.task import HandlerTask
+from protomesh.runtime.interruptible import Interruptible
 
 __all__ = ["detached"]
 
@@ -36,8 +36,7 @@ async def detached(*, timeout: timedelta) -> AsyncGenerator[None]:  # noqa: ASYN
     Raises:
         TimeoutError: the block took longer than `timeout`.
     """
-    task = asyncio.current_task()
-    handler = task if isinstance(task, HandlerTask) else None
+    handler = Interruptible.of(asyncio.current_task())
     deadline = asyncio.get_running_loop().time() + timeout.total_seconds()
     token = current.set(_Detached(current.get(), deadline))
     if handler is not None:

@@ -2,9 +2,8 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
-from protomesh.runtime.task import HandlerTask, Interruption
+from protomesh.runtime.interruptible import Interruptible, Interruption
 
 __all__ = ["GRACE", "Drain"]
 
@@ -13,7 +12,7 @@ _BEFORE_THE_END = timedelta(seconds=1)  # when a stream that might have ended by
 
 
 class Drain:
-    """Knows the streams that are open, and ends them when the worker is told to.
+    """Knows the calls in progress, and ends the streams among them when the worker is told to end.
 
     A caller can go on with a resumable stream anywhere else, so it ends at once. Another one may be about to finish,
     and is given nearly all of the grace.
@@ -21,14 +20,16 @@ class Drain:
 
     def __init__(self) -> None:
         self.begun = False
-        self._streams: dict[HandlerTask[Any], bool] = {}
+        self.calls: set[Interruptible] = set()  # in progress, those whose callers have hung up included
+        self._streams: dict[Interruptible, bool] = {}
 
-    def watch(self, stream: HandlerTask[Any], *, resumable: bool) -> None:
-        """Ends the stream when its time has come, unless it has ended by then."""
+    def enter(self, stream: Interruptible, *, resumable: bool) -> None:
+        """A stream begins: it is interrupted when its time has come, unless it has left by then."""
         self._streams[stream] = resumable
-        stream.add_done_callback(self._streams.pop)
-        if self.begun and resumable:
-            stream.interrupt(Interruption.DRAIN)
+
+    def leave(self, stream: Interruptible) -> None:
+        """The stream has ended."""
+        del self._streams[stream]
 
     def begin(self, grace: timedelta) -> None:
         """Ends the resumable streams now and the others shortly before `grace` is over."""

@@ -16,11 +16,12 @@ from grpc.aio import BaseError, ServicerContext
 
 from protomesh.runtime.context import Context
 from protomesh.runtime.current import current
+from protomesh.runtime.deadlines import Deadlines
 from protomesh.runtime.drain import Drain
 from protomesh.runtime.errors import StatusError
+from protomesh.runtime.interruptible import Interruptible, Interruption
 from protomesh.runtime.method import Method
 from protomesh.runtime.status import DRAINED, LATE, Failure, InvalidRequest, failure_of
-from protomesh.runtime.task import HandlerTask, Interruption
 
 __all__ = ["Handler", "wrap"]
 
@@ -59,14 +60,14 @@ def wrap(handler: Handler, method: Method, drain: Drain) -> Handler:
     inner = getattr(handler, attribute)
     parse = _parser(handler, method)
     serialize: Callable[[Any], bytes] = handler.response_serializer or bytes
-    read = _read_stream if handler.request_streaming else _read_one
+    read = _stream_parser(parse) if handler.request_streaming else parse
 
     async def answer(request: Any, context: Context, _call: _Call) -> bytes:
-        return serialize(await inner(read(request, parse), context))
+        return serialize(await inner(read(request), context))
 
     async def send(request: Any, context: Context, call: _Call) -> None:
         # Closed here, so that a handler's cleanup runs before the call ends and not when the garbage is collected.
-        async with aclosing(inner(read(request, parse), context)) as messages:
+        async with aclosing(inner(read(request), context)) as messages:
             async for message in messages:
                 data = serialize(message)
                 try:
@@ -84,26 +85,36 @@ def wrap(handler: Handler, method: Method, drain: Drain) -> Handler:
 
 
 def _guarded(start: _Start, method: Method, drain: Drain, *, stream: bool) -> Callable[[Any, _Call], Awaitable[Any]]:
+    deadlines = Deadlines()
+
     async def handle(request: Any, call: _Call) -> bytes | None:
         loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
+        assert task is not None
         context = Context(call, method, drain, loop)
         current.set(context)
-        task = HandlerTask(start(request, context, call), loop=loop, owner=drain)
-        timer = None
-        if context.capped and context.loop_deadline is not None:
-            timer = loop.call_at(context.loop_deadline, task.interrupt, Interruption.DEADLINE)
+        if drain.begun and method.resumable:
+            await _abort(call, context, DRAINED)
+        work = Interruptible(task)
+        drain.calls.add(work)
         if stream:
-            drain.watch(task, resumable=method.resumable)
+            drain.enter(work, resumable=method.resumable)
+        if context.capped and context.loop_deadline is not None:
+            deadlines.add(work, context.loop_deadline)
         try:
-            result = await task
+            try:
+                result = await start(request, context, call)
+            finally:
+                deadlines.discard(work)
+                if stream:
+                    drain.leave(work)
+                drain.calls.discard(work)
+                work.end()
         except _CallerGone as gone:
             raise gone.error from None  # gRPC knows what to make of its own
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - nothing may pass this border
-            await _end(error, task, call, context, method)
-        finally:
-            if timer is not None:
-                timer.cancel()
-        if stream and task.interruption is Interruption.DRAIN:  # it caught its cancellation; the caller must know
+            await _end(error, work.interruption, call, context, method)
+        if stream and work.interruption is Interruption.DRAIN:  # it caught its cancellation; the caller must know
             await _abort(call, context, DRAINED)
         return result
 
@@ -112,24 +123,19 @@ def _guarded(start: _Start, method: Method, drain: Drain, *, stream: bool) -> Ca
 
 async def _end(
     error: Exception | asyncio.CancelledError,
-    task: HandlerTask[Any],
+    interruption: Interruption | None,
     call: _Call,
     context: Context,
     method: Method,
 ) -> NoReturn:
     """Ends a call whose handler gave no answer: this is the border that no exception's text may cross."""
-    above = asyncio.current_task()
-    if above is not None and above.cancelling():
-        # The caller has gone and there is nobody to answer; what failed in the meantime is only for the log.
-        failed: BaseException | None = error
-        if isinstance(error, asyncio.CancelledError):
-            failed = task.exception() if task.done() and not task.cancelled() else None  # it was let finish, and failed
-        if isinstance(failed, Exception):
-            failure_of(failed, method)
+    if interruption is Interruption.CALLER_GONE:
+        if isinstance(error, Exception):
+            failure_of(error, method)  # nobody is there to be told, but the log is
         raise asyncio.CancelledError
-    if task.interruption is Interruption.DRAIN:
+    if interruption is Interruption.DRAIN:
         await _abort(call, context, DRAINED)
-    if task.interruption is Interruption.DEADLINE:
+    if interruption is Interruption.DEADLINE:
         await _abort(call, context, LATE)
     await _abort(call, context, failure_of(error, method))
 
@@ -160,13 +166,9 @@ def _parser(handler: Handler, method: Method) -> _Parse:
     return parse
 
 
-def _read_one(data: bytes, parse: _Parse) -> Any:
-    return parse(data)
-
-
-def _read_stream(messages: AsyncIterator[bytes], parse: _Parse) -> AsyncGenerator[Any]:
-    async def read() -> AsyncGenerator[Any]:
+def _stream_parser(parse: _Parse) -> Callable[[AsyncIterator[bytes]], AsyncGenerator[Any]]:
+    async def read(messages: AsyncIterator[bytes]) -> AsyncGenerator[Any]:
         async for data in messages:
             yield parse(data)
 
-    return read()
+    return read

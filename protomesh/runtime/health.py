@@ -7,7 +7,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2
 
 from protomesh.runtime.drain import Drain
-from protomesh.runtime.task import HandlerTask, Interruption
+from protomesh.runtime.interruptible import Interruptible, Interruption
 
 __all__ = ["Health"]
 
@@ -21,14 +21,19 @@ class Health(health.aio.HealthServicer):
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802 - the contract's
         """Tells the state now and whenever it changes, until the worker drains."""
-        watching = super().Watch(request, context)
-        task = HandlerTask(watching, loop=asyncio.get_running_loop(), owner=self._drain)
-        self._drain.watch(task, resumable=True)
+        task = asyncio.current_task()
+        assert task is not None
+        watch = Interruptible(task)
+        self._drain.enter(watch, resumable=True)
         try:
-            await task
+            if not self._drain.begun:
+                await super().Watch(request, context)
         except asyncio.CancelledError:
-            if task.interruption is not Interruption.DRAIN:
+            if watch.interruption is not Interruption.DRAIN:
                 raise
-            # The change may not have reached the watcher yet; told twice it does no harm.
-            await context.write(health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING))
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "the worker is going away")
+        finally:
+            self._drain.leave(watch)
+            watch.end()
+        # The change may not have reached the watcher yet; told twice it does no harm.
+        await context.write(health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING))
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "the worker is going away")

@@ -14,7 +14,7 @@ from typing import Self
 import structlog
 
 from protomesh.runtime.current import Metadatum, Scope, current
-from protomesh.runtime.task import HandlerTask, Interruption
+from protomesh.runtime.interruptible import Interruptible, Interruption
 
 __all__ = ["Job", "Jobs", "every"]
 
@@ -60,17 +60,16 @@ class Jobs:
     def __init__(self, jobs: Sequence[Job], data: Path) -> None:
         self._jobs = jobs
         self._data = data
-        self._tasks: list[HandlerTask[None]] = []
+        self._running: list[Interruptible] = []
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._tasks = [HandlerTask(self._repeat(job), loop=loop, owner=self) for job in self._jobs]
+        self._running = [Interruptible(asyncio.create_task(self._repeat(job))) for job in self._jobs]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.interrupt(Interruption.DRAIN)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for running in self._running:
+            running.interrupt(Interruption.DRAIN)
+        await asyncio.gather(*(running.task for running in self._running), return_exceptions=True)
 
     async def _repeat(self, job: Job) -> None:
         lock = _Lock(self._data / f"job-{re.sub('[^A-Za-z0-9_.-]', '_', job.name)}.lock") if job.one_worker else None

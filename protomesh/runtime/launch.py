@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from protomesh.runtime.cannot_start import CannotStart
+
 __all__ = ["Launch", "NotLaunched", "environment"]
 
 SERVICE = "PROTOMESH_SERVICE"
@@ -17,7 +19,7 @@ DEADLINES = "PROTOMESH_DEADLINES"
 _REQUIRED = (SERVICE, LISTEN, EGRESS, DATA)
 
 
-class NotLaunched(Exception):  # noqa: N818 - it says what happened
+class NotLaunched(CannotStart):
     """The environment is not that of a service; the message says what is missing and how a service is started."""
 
 

@@ -12,11 +12,11 @@ import grpc
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from protomesh.runtime.cannot_start import CannotStart
 from protomesh.runtime.drain import GRACE, Drain
 from protomesh.runtime.handler import Handler, wrap
 from protomesh.runtime.health import Health
 from protomesh.runtime.method import DEFAULT_MAX_REQUEST_BYTES, method_of
-from protomesh.runtime.task import handler_tasks
 
 __all__ = ["CannotListen", "Server"]
 
@@ -30,7 +30,7 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 _AFTER_GRACE = timedelta(seconds=5)  # for what handlers do detached
 
 
-class CannotListen(Exception):  # noqa: N818 - it says what happened
+class CannotListen(CannotStart):
     """The address of a worker can't be had."""
 
 
@@ -58,7 +58,7 @@ class Server:
                 method = methods[path] if deadlines else replace(methods[path], timeout=None)
                 wrapped[path.rpartition("/")[2]] = wrap(handler, method, self._drain)
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, wrapped),))
-            self._server.add_registered_method_handlers(service, wrapped)
+            # Not registered by method: grpc.aio has a future for each of those and waits for all of them at every call.
         self._health = Health(self._drain)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self.services = tuple(services)
@@ -96,7 +96,7 @@ class Server:
         await self._health.enter_graceful_shutdown()
         self._drain.begin(grace)
         await self._server.stop(grace.total_seconds())
-        if unfinished := handler_tasks(self._drain):
+        if unfinished := {call.task for call in self._drain.calls}:
             _, unfinished = await asyncio.wait(unfinished, timeout=_AFTER_GRACE.total_seconds())
             for task in unfinished:
                 task.cancel()

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from protomesh.runtime.cannot_start import CannotStart
 from protomesh.runtime.durations import parse_duration
 
 __all__ = ["InvalidSettings", "Secret", "read_settings"]
@@ -17,7 +18,7 @@ SettingsT = TypeVar("SettingsT")
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
 
-class InvalidSettings(Exception):  # noqa: N818 - it names a state of the environment
+class InvalidSettings(CannotStart):
     """Settings are missing or have values that they can't have. Names every one of them, and no value."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from protomesh.runtime.app import App
+from protomesh.runtime.cannot_start import CannotStart
 from protomesh.runtime.jobs import Jobs
 from protomesh.runtime.launch import Launch
 from protomesh.runtime.mesh import Mesh
@@ -23,7 +24,7 @@ _log = structlog.get_logger("protomesh.runtime")
 _STUBS = Path("generated/python")  # of the project, whose directory a worker runs in
 
 
-class NoApp(Exception):  # noqa: N818 - it says what happened
+class NoApp(CannotStart):
     """`run:` of mesh.yaml names nothing that makes an App."""
 
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from protomesh.runtime.cannot_start import CannotStart
 from protomesh.runtime.store.revisions import differences, upgrade, write_revision
 from protomesh.runtime.store.url import database_url
 
@@ -29,8 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
                 return _revision(chosen.package, chosen.message)
             case _:
                 return _check(chosen.packages)
-    except (LookupError, ValueError) as mistake:
-        print(mistake.args[0], file=sys.stderr)  # noqa: T201 - a command's output
+    except CannotStart as mistake:
+        print(mistake, file=sys.stderr)  # noqa: T201 - a command's output
         return 2
 
 

@@ -20,10 +20,20 @@ from pathlib import Path
 from sqlalchemy import URL, create_engine, delete, insert, select
 from sqlalchemy.exc import OperationalError
 
+from protomesh.runtime.cannot_start import CannotStart
 from protomesh.runtime.store.tables import MIGRATED
 from protomesh.runtime.store.url import sqlite_file
 
-__all__ = ["MigrationFailed", "digest_of", "is_migrated", "locked", "migrated", "migrations_of", "record"]
+__all__ = [
+    "MigrationFailed",
+    "NoMigrations",
+    "digest_of",
+    "is_migrated",
+    "locked",
+    "migrated",
+    "migrations_of",
+    "record",
+]
 
 OWN = "protomesh.runtime.store"
 
@@ -33,8 +43,12 @@ _INTERVAL_SECONDS = 0.02
 _log = logging.getLogger(__name__)
 
 
-class MigrationFailed(Exception):  # noqa: N818 - it says what happened
+class MigrationFailed(CannotStart):
     """A database could not be brought to the shape that the code expects. The text ends with the process's output."""
+
+
+class NoMigrations(CannotStart, LookupError):  # noqa: N818 - it says what is wrong
+    """A package that should have migrations has none."""
 
 
 async def migrated(url: URL, package: str) -> None:
@@ -44,7 +58,7 @@ async def migrated(url: URL, package: str) -> None:
 
     Raises:
         MigrationFailed: The process failed.
-        LookupError: `package` has no migrations.
+        NoMigrations: `package` has none.
     """
     migrations_of(package)
     if is_migrated(url, package):
@@ -89,18 +103,18 @@ def migrations_of(package: str) -> Path:
     """The directory of a package's migrations.
 
     Raises:
-        LookupError: There is no such package, or it has no migrations.
+        NoMigrations: There is no such package, or it has none.
     """
     try:
         spec = importlib.util.find_spec(package)
     except ModuleNotFoundError:
         spec = None
     if spec is None or not spec.submodule_search_locations:
-        raise LookupError(f"there is no package {package}; name the one that has the directory migrations/")
+        raise NoMigrations(f"there is no package {package}; name the one that has the directory migrations/")
     for location in spec.submodule_search_locations:
         if (Path(location) / "migrations" / "env.py").is_file():
             return Path(location) / "migrations"
-    raise LookupError(f"{package} has no migrations/env.py; services/catalog shows what belongs in it")
+    raise NoMigrations(f"{package} has no migrations/env.py; services/catalog shows what belongs in it")
 
 
 def digest_of(package: str) -> str:

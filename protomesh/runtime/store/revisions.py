@@ -20,7 +20,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from protomesh.runtime.store.migrate import OWN, is_migrated, locked, migrations_of, record
 from protomesh.runtime.store.tables import OWN_VERSIONS
-from protomesh.runtime.store.url import sqlite_file, sqlite_url
+from protomesh.runtime.store.url import NoDatabase, sqlite_file, sqlite_url
 
 __all__ = ["differences", "upgrade", "write_revision"]
 
@@ -56,7 +56,7 @@ def upgrade(url: URL, package: str) -> list[str]:
     not know belongs to newer code, as happens while a release is rolled out: it is left as it is, and said so.
 
     Raises:
-        LookupError: `package` has no migrations.
+        NoMigrations: `package` has none.
     """
     done: list[str] = []
     with locked(url):
@@ -196,4 +196,4 @@ def _switch_to_wal(url: URL) -> None:
     with closing(sqlite3.connect(sqlite_file(url), timeout=_WAITS_SECONDS, isolation_level=None)) as connection:
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
-        raise ValueError(f"{sqlite_file(url)} can't use a write-ahead log; is it on a network file system?")
+        raise NoDatabase(f"{sqlite_file(url)} can't use a write-ahead log; is it on a network file system?")

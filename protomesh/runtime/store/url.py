@@ -7,9 +7,15 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-__all__ = ["database_url", "sqlite_file", "sqlite_url"]
+from protomesh.runtime.cannot_start import CannotStart
+
+__all__ = ["NoDatabase", "database_url", "sqlite_file", "sqlite_url"]
 
 _FILE = "database.sqlite3"
+
+
+class NoDatabase(CannotStart, ValueError):  # noqa: N818 - it says what is wrong
+    """The environment names no database, or one that can't be."""
 
 
 def database_url(environment: Mapping[str, str] | None = None) -> URL:
@@ -19,14 +25,14 @@ def database_url(environment: Mapping[str, str] | None = None) -> URL:
     keeps its own data in. The URL never belongs in a log: it may hold a password (`URL.render_as_string` hides it).
 
     Raises:
-        ValueError: neither is set, or the URL is not one of a database that the store knows.
+        NoDatabase: neither is set, or the URL is not one of a database that the store knows.
     """
     values = os.environ if environment is None else environment
     if text := values.get("PROTOMESH_DATABASE_URL"):
         return _known(text)
     if directory := values.get("PROTOMESH_DATA"):
         return sqlite_url(Path(directory) / _FILE)
-    raise ValueError(
+    raise NoDatabase(
         "no database is named: set PROTOMESH_DATA to the directory to keep it in, or PROTOMESH_DATABASE_URL"
     )
 
@@ -46,12 +52,12 @@ def _known(text: str) -> URL:
     try:
         url = make_url(text)
     except ArgumentError:
-        raise ValueError("PROTOMESH_DATABASE_URL is not a URL, as sqlite:////var/lib/shop/catalog.sqlite3") from None
+        raise NoDatabase("PROTOMESH_DATABASE_URL is not a URL, as sqlite:////var/lib/shop/catalog.sqlite3") from None
     if url.get_backend_name() != "sqlite":
-        raise ValueError(
+        raise NoDatabase(
             f"PROTOMESH_DATABASE_URL names {url.get_backend_name()!r}, and the store knows sqlite only; "
             "write it as sqlite:////absolute/path"
         )
     if not url.database or url.database == ":memory:":
-        raise ValueError("PROTOMESH_DATABASE_URL needs a file: a database in memory can't be shared by workers")
+        raise NoDatabase("PROTOMESH_DATABASE_URL needs a file: a database in memory can't be shared by workers")
     return sqlite_url(Path(url.database))

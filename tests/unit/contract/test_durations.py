@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protomesh.contract.durations import format_duration, parse_duration
+from protomesh.runtime.durations import parse_duration as parse_in_runtime
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,20 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
     """Anything a reader could take for something else, signs and spaces included."""
     with pytest.raises(ValueError, match="is not a duration"):
         parse_duration(text)
+
+
+@given(st.timedeltas(min_value=timedelta(milliseconds=1), max_value=timedelta(days=365)))
+def test_a_service_reads_what_its_contract_says(duration: timedelta) -> None:
+    """The runtime imports nothing of the compiler and reads durations by itself: in the same way."""
+    written = format_duration(duration)
+    assert parse_in_runtime(written) == parse_duration(written)
+
+
+@pytest.mark.parametrize("text", ["", "5", "1S", "1d", "1s500ms", "1e3s", ".5s", "1s\n"])
+def test_a_service_refuses_what_its_contract_may_not_say(text: str) -> None:
+    """The grammar is one, written twice."""
+    with pytest.raises(ValueError, match="is not a duration"):
+        parse_in_runtime(text)
 
 
 @pytest.mark.parametrize("text", ["0s", "0.5ms", "0.0001s"])

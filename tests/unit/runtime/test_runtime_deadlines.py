@@ -1,5 +1,6 @@
 import asyncio
 from datetime import timedelta
+from types import CoroutineType
 from typing import Any
 
 import grpc
@@ -13,10 +14,12 @@ from probe.v1 import (
     ExportRequest,
     ExportResponse,
     HurryRequest,
+    HurryResponse,
     LeafServiceStub,
 )
 
 from protomesh.runtime import Context, detached
+from protomesh.runtime.interruptible import Interruptible
 
 _NOTHING: tuple[Any, ...] = ()
 
@@ -223,6 +226,85 @@ async def test_detached_work_that_takes_too_long_is_a_timeout(servers: Any) -> N
     client = await servers.leaf(Answer=answer)
     assert (await client.Answer(AnswerRequest())).text == "late"
     assert seen == ["late"]
+
+
+async def test_detached_work_can_be_cancelled_from_within(servers: Any) -> None:
+    """Only the caller's hanging up is put off: a task that the handler started can still end it."""
+    cancelled = asyncio.Event()
+
+    async def answer(_request: Any, _context: Context) -> Any:
+        handler = asyncio.current_task()
+        assert handler is not None
+
+        async def end() -> None:
+            handler.cancel()
+
+        async with detached(timeout=timedelta(seconds=60)):
+            ending = asyncio.create_task(end())
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled.set()
+                await ending
+                raise
+
+    client = await servers.leaf(Answer=answer)
+    with pytest.raises(aio.AioRpcError) as failed:
+        await client.Answer(AnswerRequest())
+    assert failed.value.code() is grpc.StatusCode.INTERNAL
+    assert cancelled.is_set()
+
+
+async def test_each_late_call_ends_at_its_own_time(servers: Any) -> None:
+    """One after the other, and those that were in time are left alone."""
+    loop = asyncio.get_running_loop()
+    late: dict[str, float] = {}
+    again = asyncio.Event()
+
+    async def hurry(request: Any, _context: Context) -> Any:
+        began = loop.time()
+        if request.text.startswith("fast"):
+            return HurryResponse(text=request.text)
+        if request.text == "first":
+            loop.call_later(0.05, again.set)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            late[request.text] = loop.time() - began
+
+    foreign = LeafServiceStub(await servers.leaf_channel(Hurry=hurry))  # it sends no deadline
+
+    async def call(text: str) -> str:
+        try:
+            return str((await foreign.Hurry(HurryRequest(text=text))).text)
+        except aio.AioRpcError as error:
+            return error.code().name
+
+    calls = [asyncio.create_task(call(text)) for text in ("first", "fast 1", "fast 2")]
+    await asyncio.wait_for(again.wait(), 5)
+    calls += [asyncio.create_task(call(text)) for text in ("second", "fast 3")]
+    late_and_fast = ["DEADLINE_EXCEEDED", "fast 1", "fast 2", "DEADLINE_EXCEEDED", "fast 3"]
+    assert await asyncio.gather(*calls) == late_and_fast
+    assert list(late) == ["first", "second"]
+    assert min(late.values()) > 0.099  # the second has a time of its own, and does not end with the first
+    # Nothing is left behind that would end a call that comes later.
+    assert await call("fast 4") == "fast 4"
+
+
+async def test_a_handler_runs_in_the_task_that_grpc_made(servers: Any) -> None:
+    """A second one would cost each call a tenth. When the call has ended, the task is as gRPC made it."""
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def answer(_request: Any, _context: Context) -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.append(task)
+        return AnswerResponse()
+
+    client = await servers.leaf(Answer=answer)
+    await client.Answer(AnswerRequest())
+    assert not isinstance(tasks[0].get_coro(), CoroutineType)  # compiled: gRPC's
+    assert Interruptible.of(tasks[0]) is None
 
 
 async def _result(call: Any) -> Any:

@@ -51,13 +51,24 @@ async def app(mesh: Mesh) -> AsyncGenerator[App]:
     settings = mesh.settings(Settings)
     yield App(Front(mesh.client(LeafServiceStub), settings.greeting))
     print("left", flush=True)
+
+
+@asynccontextmanager
+async def stored(mesh: Mesh) -> AsyncGenerator[App]:
+    async with mesh.database(migrations="probe_store"):
+        yield App()
 """
+MIGRATIONS = "raise RuntimeError('no bricks today')"
 
 
 @asynccontextmanager
 async def worker(folder: Path, *arguments: str, **variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Starts a worker as the mesh does, with the contracts that this process has."""
     folder.joinpath("probe_app.py").write_text(APP)
+    migrations = folder / "probe_store" / "migrations"
+    migrations.mkdir(parents=True, exist_ok=True)
+    migrations.parent.joinpath("__init__.py").touch()
+    migrations.joinpath("env.py").write_text(MIGRATIONS)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -141,6 +152,7 @@ async def test_a_worker_serves_until_it_is_told_to_end(short_path: Path, servers
         (["probe_ap:app"], {"GREETING": "x"}, "there is no module probe_ap to run probe_ap:app from"),
         (["probe_app:ap"], {"GREETING": "x"}, "probe_app has no ap that makes an App"),
         (["probe_app:app"], {"GREETING": ""}, "GREETING is not set; it has to be text"),
+        (["probe_app:stored"], {"PROTOMESH_DATABASE_URL": "mysql://db"}, "PROTOMESH_DATABASE_URL names 'mysql'"),
     ],
 )
 async def test_a_persons_mistake_is_one_sentence(
@@ -153,6 +165,18 @@ async def test_a_persons_mistake_is_one_sentence(
     assert process.returncode == 2
     assert told in err.decode()
     assert "Traceback" not in err.decode()
+
+
+async def test_migrations_that_fail_say_so_once(short_path: Path) -> None:
+    """What the worker's log ends with is what went wrong in the migrations' own process, and no traceback of ours."""
+    launched = environment("front", f"unix:{short_path}/w", "unix:/nowhere", str(short_path / "d"), log="console")
+    async with worker(short_path, "probe_app:stored", **launched) as process:
+        _, err = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 2
+    told = err.decode()
+    assert told.startswith("the migrations of probe_store failed with exit code 1:\n")
+    assert told.rstrip().endswith("RuntimeError: no bricks today")
+    assert told.count("Traceback") == 1
 
 
 def test_the_environment_is_read_as_it_is_written() -> None:
