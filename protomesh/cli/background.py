@@ -24,8 +24,12 @@ _ANSWERS = 30.0  # seconds until the new process must answer on its socket
 _Phase = admin.Status.Phase
 
 
-def spawn(project: Project, environment: str, *, keep_going: bool) -> "subprocess.Popen[bytes]":
+def spawn(
+    project: Project, environment: str, *, keep_going: bool, tether: int | None = None
+) -> "subprocess.Popen[bytes]":
     """Starts the background process. It holds nothing of this terminal: no stream, no process group, no session.
+
+    With a `tether` (see protomesh.control.tether) it ends when the process that holds the other end has ended.
 
     Raises:
         Failure: the run directory can't be used.
@@ -37,15 +41,18 @@ def spawn(project: Project, environment: str, *, keep_going: bool) -> "subproces
     log = log_file(project.layout, "mesh")
     rotate(log)
     argv = [sys.executable, "-m", "protomesh.control", "--project", str(project.root), "--env", environment]
+    argv += ["--keep-going"] if keep_going else []
+    argv += ["--tether", str(tether)] if tether is not None else []
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 - our own module
-            [*argv, *(["--keep-going"] if keep_going else [])],
+            argv,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd=project.root,
             env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": "0"},
             start_new_session=True,
+            pass_fds=() if tether is None else (tether,),
         )
 
 

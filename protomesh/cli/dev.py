@@ -22,6 +22,7 @@ from protomesh.cli.project import MESH_YAML, Project, problems_text
 from protomesh.cli.up import bring_up
 from protomesh.cli.welcome import failure_text, welcome
 from protomesh.control.channel import unix_channel
+from protomesh.control.tether import hold
 from protomesh.diagnostics import InvalidProject
 from protomesh.model import Command, Service, Topology
 
@@ -35,6 +36,8 @@ _LIMIT = 300.0  # seconds for a reload or a restart
 def dev(directory: Path | None, environment: str) -> None:
     """Starts the mesh, shows its logs, and applies what is saved, until Ctrl-C; then stops everything.
 
+    The mesh ends with this process, also if that is killed.
+
     A changed contract or mesh.yaml is reloaded; changed Python restarts the services that it belongs to. An error in
     either is shown, and what runs goes on running.
 
@@ -44,17 +47,20 @@ def dev(directory: Path | None, environment: str) -> None:
     project = Project.find(directory)
     topology = project.compile(environment).topology
     _generate(project)
-    if asyncio.run(_Session(project, environment).run(topology)):
+    with hold() as tether:
+        failed = asyncio.run(_Session(project, environment, tether).run(topology))
+    if failed:
         raise Failure("", ExitCode.FAILED)
 
 
 class _Session:
     """One stay in the foreground."""
 
-    def __init__(self, project: Project, environment: str) -> None:
+    def __init__(self, project: Project, environment: str, tether: int) -> None:
         self._project = project
         self._environment = environment
         self._services: dict[str, Service] = {}
+        self._tether = tether
 
     async def run(self, topology: Topology) -> bool:
         """Returns whether the mesh failed by itself."""
@@ -86,7 +92,7 @@ class _Session:
     async def _start(self, topology: Topology) -> admin.Status:
         with Progress(sys.stdout) as progress:
             # What can't start today is mended in the editor and started again when it is saved.
-            status, _ = await bring_up(self._project, self._environment, progress, keep_going=True)
+            status, _ = await bring_up(self._project, self._environment, progress, keep_going=True, tether=self._tether)
         if status.phase != _Phase.PHASE_SERVING:
             raise Failure(failure_text(status, self._project, keep_going=True))
         print(welcome(status, topology, self._project, "is up; Ctrl-C stops it"), flush=True)

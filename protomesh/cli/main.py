@@ -37,11 +37,15 @@ def up(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Leave the others running if a service can't start.")
     ] = False,
+    tether: Annotated[
+        int | None,
+        typer.Option(metavar="FD", hidden=True, help="End when nobody holds the other end of this pipe; for programs."),
+    ] = None,
 ) -> None:
     """Start the mesh and return when every service answers through Envoy."""
     from protomesh.cli.up import up as run  # noqa: PLC0415 - each verb imports what it needs, when it is used
 
-    run(project, env, keep_going=keep_going)
+    run(project, env, keep_going=keep_going, tether=tether)
 
 
 @app.command()

@@ -19,11 +19,15 @@ def main() -> int:
     parser.add_argument("--project", type=Path, required=True, metavar="DIR")
     parser.add_argument("--env", default="base", metavar="ENV")
     parser.add_argument("--keep-going", action="store_true")
+    parser.add_argument("--tether", type=int, metavar="FD", help="ends when nobody holds this pipe's other end")
     arguments = parser.parse_args()
     mesh_log.configure()
 
     async def run() -> int:
-        return await Daemon(arguments.project, environment=arguments.env, keep_going=arguments.keep_going).run()
+        daemon = Daemon(
+            arguments.project, environment=arguments.env, keep_going=arguments.keep_going, tether=arguments.tether
+        )
+        return await daemon.run()
 
     try:
         return asyncio.run(run())

@@ -24,6 +24,7 @@ from protomesh.control.lock import exclusive
 from protomesh.control.ports import check_ports
 from protomesh.control.reach import accepts, unreached, wait_reached
 from protomesh.control.run_status import Phase, RunStatus, configuration_message
+from protomesh.control.tether import follow
 from protomesh.model import Endpoint, Layout, Topology
 from protomesh.proxy import EnvoyFailed, Schemas, Statistics, find
 from protomesh.runtime.launch import environment
@@ -47,17 +48,20 @@ _log = logging.getLogger(__name__)
 
 
 class Daemon:
-    """One run of one project. `run` is its whole life.
+    """One run of one project. `run` is its whole life; with a `tether` (see control.tether) that of another process.
 
     It is a `RunningMesh` for the admin API, which is there first and gone last: whoever started the process watches
     the status and is told what failed.
     """
 
-    def __init__(self, root: Path, *, environment: str = "base", keep_going: bool = False) -> None:
+    def __init__(
+        self, root: Path, *, environment: str = "base", keep_going: bool = False, tether: int | None = None
+    ) -> None:
         self.agent: Agent | None = None
         self._root = root.resolve()
         self._environment = environment
         self._keep_going = keep_going
+        self._tether = tether
         self._layout: Layout = layout_for(root)
         self._state = StateFile(self._layout)
         self._topology: Topology | None = None
@@ -83,6 +87,8 @@ class Daemon:
             self._state.add(os.getpid(), psutil.Process().create_time(), "mesh")
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 asyncio.get_running_loop().add_signal_handler(number, self.shut_down)
+            if self._tether is not None:
+                follow(self._tether, self._let_go)
             try:
                 return await self._serve()
             finally:
@@ -286,6 +292,10 @@ class Daemon:
             _log.info("reloaded")
             await self._controller.wait_acknowledged()
             return await self.agent.apply(topology.services)
+
+    def _let_go(self) -> None:
+        _log.warning("the process that the mesh ran for has ended")
+        self.shut_down()
 
     def shut_down(self) -> None:
         """Begins to stop."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from grpc import aio
 
 from protomesh.control.channel import unix_channel
+from protomesh.control.tether import hold
 from protomesh.supervisor.layout import layout_for
 
 __all__ = ["MeshFailed", "RunningMesh", "started"]
@@ -48,7 +49,7 @@ class RunningMesh:
 
 @contextmanager
 def started(project: Path, directory: Path) -> Generator[RunningMesh]:
-    """Runs a copy of `project`, made in `directory`, until the block ends.
+    """Runs a copy of `project`, made in `directory`, until the block or this process ends, however it does.
 
     A gateway that listens on `${PORT:-8080}` gets a free port; one with a fixed port needs that port. Stubs are taken
     as they are: run `protomesh proto` first.
@@ -60,7 +61,7 @@ def started(project: Path, directory: Path) -> Generator[RunningMesh]:
     shutil.copytree(project, root, symlinks=True, ignore=_left_out)
     environment = {**os.environ, "PORT": str(_free_port())}
 
-    def protomesh(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    def protomesh(*arguments: str, tether: tuple[int, ...] = ()) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(  # noqa: S603 - our own command
             [*_COMMAND, *arguments],
             cwd=root,
@@ -69,15 +70,17 @@ def started(project: Path, directory: Path) -> Generator[RunningMesh]:
             text=True,
             timeout=_LIMIT_SECONDS,
             check=False,
+            pass_fds=tether,
         )
 
-    try:
-        done = protomesh("up")
-        if done.returncode != 0:
-            raise MeshFailed(f"protomesh up ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-        yield RunningMesh(root, json.loads(protomesh("status", "--json").stdout)["gateways"][0])
-    finally:
-        protomesh("down")
+    with hold() as tether:  # the mesh ends with this process, also if that is killed
+        try:
+            done = protomesh("up", "--tether", str(tether), tether=(tether,))
+            if done.returncode != 0:
+                raise MeshFailed(f"protomesh up ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            yield RunningMesh(root, json.loads(protomesh("status", "--json").stdout)["gateways"][0])
+        finally:
+            protomesh("down")
 
 
 def _left_out(directory: str, names: list[str]) -> set[str]:
