@@ -32,7 +32,8 @@ async def test_the_end_of_the_process_is_noticed_though_a_child_of_it_lives() ->
             await gone.wait()
         assert child.returncode is None
     finally:
-        await child.communicate()
+        child.kill()
+        await child.wait()
 
 
 async def test_what_is_followed_is_not_handed_on() -> None:
