@@ -116,7 +116,8 @@ async def test_malformed_frames_end_with_a_status(
         assert answer.headers["grpc-message"]
         return answer.status_code, _code(answer.headers["grpc-status"])
 
-    assert await asyncio.gather(send(http2=False), send(http2=True)) == [(status, code)] * 2
+    answers = await asyncio.gather(send(http2=False), send(http2=True))
+    assert set(answers) == {(status, code)}
 
 
 async def test_a_message_that_is_too_large_is_refused(shop: Mesh, edge: grpc.aio.Channel) -> None:

@@ -6,6 +6,7 @@ from protomesh.model import Gateway, Method, Topology
 from protomesh.targets.envoy.configuration import Rendered
 from protomesh.targets.envoy.filters.body_size_limit import body_size_limit
 from protomesh.targets.envoy.filters.cors import cors
+from protomesh.targets.envoy.filters.cors_local_reply import cors_local_reply
 from protomesh.targets.envoy.filters.grpc_json_transcoder import grpc_json_transcoder, grpc_json_transcoder_sse
 from protomesh.targets.envoy.filters.grpc_stats import grpc_stats
 from protomesh.targets.envoy.filters.grpc_web import grpc_web
@@ -23,6 +24,7 @@ __all__ = ["HTTP_FILTERS", "discovered", "extensions", "http_filters", "per_gate
 
 HTTP_FILTERS: tuple[HttpFilter, ...] = (
     header_to_metadata,  # first of all: notes what the client said before others change it
+    cors_local_reply,  # around cors: answers that it passes by
     cors,  # answers preflights, which carry no token; sees every answer that follows, refusals included
     grpc_web,  # browsers speak gRPC from here on
     rest_stream_type,  # around the transcoder: corrects what it says of a stream

@@ -7,7 +7,7 @@ from protomesh.model import Gateway, Topology
 from protomesh.targets.envoy.filters.http_filter import Face, HttpFilter
 from protomesh.targets.envoy.names import Body, typed
 
-__all__ = ["cors"]
+__all__ = ["EXPOSED_HEADERS", "cors"]
 
 # One header missing in these lists broke 13 of 51 calls in Chromium.
 _ALLOWED_HEADERS = (
@@ -27,7 +27,7 @@ _ALLOWED_HEADERS = (
     "x-request-id",
     "x-user-agent",  # gRPC-Web's own clients
 )
-_EXPOSED_HEADERS = (
+EXPOSED_HEADERS = (
     "grpc-message",
     "grpc-status",
     "grpc-status-details-bin",
@@ -37,6 +37,7 @@ _EXPOSED_HEADERS = (
     "x-ratelimit-reset",
     "x-request-id",
 )
+"""What a page may read of an answer."""
 
 
 def _policy(topology: Topology, gateway: Gateway) -> Body | None:
@@ -48,7 +49,7 @@ def _policy(topology: Topology, gateway: Gateway) -> Body | None:
         allow_origin_string_match=[{"exact": origin} for origin in gateway.cors.origins],
         allow_methods=",".join(sorted(verbs | {"GET", "OPTIONS", "POST"})),
         allow_headers=",".join(_ALLOWED_HEADERS),
-        expose_headers=",".join(_EXPOSED_HEADERS),
+        expose_headers=",".join(EXPOSED_HEADERS),
         max_age="600",
         # Tokens travel in a header. Cookies of the visitor are never sent along.
         allow_credentials=False,
