@@ -1,1 +1,1 @@
-"""The administration API of a running mesh."""
+"""Generated: the versions of one contract."""
