@@ -1,7 +1,9 @@
 """The admin API of a running mesh, from outside."""
 
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import NoReturn
 
 import grpc
@@ -13,7 +15,7 @@ from protomesh.cli.project import Project
 from protomesh.control.channel import unix_channel
 from protomesh.model import Layout
 
-__all__ = ["connect", "failure_of", "get_status", "not_running"]
+__all__ = ["connect", "failure_of", "get_status", "not_running", "wait_ended"]
 
 _UNREACHABLE = 0.5  # seconds; the socket is there or it is not
 
@@ -44,6 +46,18 @@ async def get_status(layout: Layout) -> admin.Status | None:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
                 return None
             raise
+
+
+async def wait_ended(layout: Layout) -> bool:
+    """Returns when the mesh that runs now has ended, however it did. Returns False at once if none runs."""
+    if not Path(layout.admin_socket).exists():  # noqa: ASYNC240 - of a tmpfs
+        return False
+    ran = False
+    async with unix_channel(layout.admin_socket) as channel:
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            async for _ in AdminServiceStub(channel).WatchStatus(admin.WatchStatusRequest()):
+                ran = True
+    return ran
 
 
 def not_running(project: Project) -> Failure:

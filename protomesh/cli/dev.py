@@ -1,7 +1,6 @@
 """`protomesh dev`: the mesh in this terminal, following what is edited."""
 
 import asyncio
-import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable
@@ -12,7 +11,7 @@ import watchfiles
 
 from protomesh.admin.v1 import admin_service_pb2 as admin
 from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub
-from protomesh.cli.connection import get_status
+from protomesh.cli.connection import get_status, wait_ended
 from protomesh.cli.down import shut_down, wait_gone
 from protomesh.cli.exits import ExitCode, Failure
 from protomesh.cli.generated import generate
@@ -48,9 +47,9 @@ def dev(directory: Path | None, environment: str) -> None:
     topology = project.compile(environment).topology
     _generate(project)
     with hold() as tether:
-        failed = asyncio.run(_Session(project, environment, tether).run(topology))
-    if failed:
-        raise Failure("", ExitCode.FAILED)
+        ended = asyncio.run(_Session(project, environment, tether).run(topology))
+    if ended:
+        raise Failure("the mesh was ended from elsewhere, or failed: `protomesh logs mesh` says which.")
 
 
 class _Session:
@@ -63,7 +62,7 @@ class _Session:
         self._tether = tether
 
     async def run(self, topology: Topology) -> bool:
-        """Returns whether the mesh failed by itself."""
+        """Returns whether the mesh ended before it was told to here."""
         self._services = dict(topology.services)
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -103,7 +102,7 @@ class _Session:
         sources = [name for name, service in self._services.items() if service.supervised]
         following = asyncio.create_task(show(self._project.layout, [*sources, "mesh"], backlog=0))
         watching = asyncio.create_task(self._watch())
-        ended = asyncio.create_task(self._wait_ended())
+        ended = asyncio.create_task(wait_ended(self._project.layout))
         try:
             done, _ = await asyncio.wait({stop, watching, ended}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -113,13 +112,6 @@ class _Session:
             for task in (following, watching, ended):
                 task.cancel()
             await asyncio.gather(following, watching, ended, return_exceptions=True)
-
-    async def _wait_ended(self) -> None:
-        """Returns when the mesh ends by itself, as by `protomesh down` in another terminal."""
-        async with unix_channel(self._project.layout.admin_socket) as channel:
-            with contextlib.suppress(grpc.aio.AioRpcError):
-                async for _ in AdminServiceStub(channel).WatchStatus(admin.WatchStatusRequest()):
-                    pass
 
     async def _watch(self) -> None:
         root = self._project.root

@@ -6,6 +6,7 @@ import sys
 from contextlib import aclosing
 from pathlib import Path
 
+from protomesh.cli.connection import wait_ended
 from protomesh.cli.exits import ExitCode, Failure
 from protomesh.cli.logline import for_programs, for_terminal
 from protomesh.cli.project import Project
@@ -15,6 +16,8 @@ from protomesh.supervisor.logs import LogLine, follow, last_lines, log_file
 __all__ = ["logs", "show", "sources_of"]
 
 _OURS = ("mesh", "envoy", "access")
+_LAST_LINES = 0.3  # seconds until those of the mesh are shown that has just ended
+_NEXT_LOOK = 1.0  # seconds until it is seen whether another mesh runs
 
 
 def logs(directory: Path | None, service: str | None, *, follow: bool, lines: int) -> None:
@@ -30,12 +33,30 @@ def logs(directory: Path | None, service: str | None, *, follow: bool, lines: in
     # Every call of every client is in the access log: it is shown when it is asked for.
     sources = [service] if service else [name for name in known if name != "access"]
     if follow:
-        asyncio.run(show(project.layout, sources, backlog=lines))
+        asyncio.run(_follow(project.layout, sources, backlog=lines))
         return
     width = max(map(len, sources), default=0)
     for source in sources:
         for text in last_lines(log_file(project.layout, source), lines):
             _print(LogLine(source, text), width)
+
+
+async def _follow(layout: Layout, sources: list[str], *, backlog: int) -> None:
+    """Prints until Ctrl-C, over the end of a mesh: the next one writes to the same files."""
+    telling = asyncio.create_task(_tell_of_ends(layout))
+    try:
+        await show(layout, sources, backlog=backlog)
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+
+async def _tell_of_ends(layout: Layout) -> None:
+    while True:
+        if await wait_ended(layout):
+            await asyncio.sleep(_LAST_LINES)
+            print("the mesh has ended; the logs of the next one will follow here. Ctrl-C ends this.", file=sys.stderr)
+        await asyncio.sleep(_NEXT_LOOK)
 
 
 async def show(layout: Layout, sources: list[str], *, backlog: int) -> None:

@@ -82,7 +82,10 @@ async def _announce(
             if response.attached:
                 print(f"{name} runs here now: every call reaches this terminal. Ctrl-C gives it back.", file=sys.stderr)
     except grpc.aio.AioRpcError as error:
-        print(f"the mesh has let go of {name}: {error.details() or error.code().name}", file=sys.stderr)
+        if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:
+            print(f"the mesh has ended; {name} runs on here without calls. Ctrl-C ends it.", file=sys.stderr)
+        else:
+            print(f"the mesh has let go of {name}: {error.details() or error.code().name}", file=sys.stderr)
 
 
 def _insist(process: asyncio.subprocess.Process) -> Callable[[], None]:

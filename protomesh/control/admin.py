@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from contextlib import aclosing
 from typing import Any, NoReturn, Protocol
 
 import grpc
@@ -39,8 +40,8 @@ class RunningMesh(Protocol):
     def status(self) -> admin.Status:
         """What the mesh is doing now."""
 
-    async def wait_changed(self) -> None:
-        """Returns when the status may read differently."""
+    def wait_changed(self) -> Coroutine[Any, Any, object]:
+        """Returns when the status may read differently than when this was called."""
 
     async def set_endpoints(self, service: str, endpoints: Sequence[Endpoint]) -> None:
         """Replaces a service's endpoints.
@@ -74,6 +75,11 @@ class AdminServicer(AdminServiceServicer):
 
     def __init__(self, mesh: RunningMesh) -> None:
         self._mesh = mesh
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """Ends the streams of those who watch, after a last status."""
+        self._closing.set()
 
     async def GetStatus(self, request: admin.GetStatusRequest, context: _Context) -> admin.GetStatusResponse:
         """Tells what runs."""
@@ -82,20 +88,10 @@ class AdminServicer(AdminServiceServicer):
     async def WatchStatus(
         self, request: admin.WatchStatusRequest, context: _Context
     ) -> AsyncIterator[admin.WatchStatusResponse]:
-        """Sends the status now and after each change, until the mesh has failed."""
-        last = None
-        while True:
-            changed = asyncio.ensure_future(self._mesh.wait_changed())
-            try:
-                status = self._mesh.status()
-                if status != last:
-                    yield admin.WatchStatusResponse(status=status)
-                    last = status
-                if status.phase in _LAST:
-                    return
-                await changed
-            finally:
-                changed.cancel()
+        """Sends the status now and after each change, until the mesh has ended or failed."""
+        async with aclosing(self._statuses()) as statuses:
+            async for status in statuses:
+                yield admin.WatchStatusResponse(status=status)
 
     async def ReportEndpoints(
         self, request: admin.ReportEndpointsRequest, context: _Context
@@ -139,15 +135,17 @@ class AdminServicer(AdminServiceServicer):
                 yield admin.AttachWorkerResponse(environment=attachment.environment)
                 await self._mesh.suspend(name)
                 try:
-                    await agent.wait_attached(name, attachment)
-                    yield admin.AttachWorkerResponse(attached=True)
-                    await asyncio.get_running_loop().create_future()  # until the terminal goes away and cancels
+                    # Until the terminal goes away, which cancels this, or the mesh ends.
+                    if await self._unless_ending(agent.wait_attached(name, attachment)):
+                        yield admin.AttachWorkerResponse(attached=True)
+                        await self._wait_ending()
                 finally:
                     await asyncio.shield(asyncio.ensure_future(self._let_go(agent, name)))
         except UnknownService:
             await _abort(context, grpc.StatusCode.NOT_FOUND, f"the mesh runs no service {name}")
         except AlreadyAttached:
             await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, f"another terminal runs {name}")
+        await _abort(context, grpc.StatusCode.UNAVAILABLE, "the mesh ends")
 
     async def Reload(self, request: admin.ReloadRequest, context: _Context) -> admin.ReloadResponse:
         """Applies what changed in contracts and mesh.yaml."""
@@ -169,7 +167,46 @@ class AdminServicer(AdminServiceServicer):
     async def _let_go(self, agent: Agent, name: str) -> None:
         """The mesh's own workers first: the terminal's has ended, and calls should not wait for a dry run of Envoy."""
         await agent.detach(name)
-        await self._mesh.resume(name)
+        if self._mesh.status().phase == admin.Status.PHASE_SERVING:  # else there is nothing to put in order any more
+            await self._mesh.resume(name)
+
+    async def _statuses(self) -> AsyncGenerator[admin.Status]:
+        """The status now and whenever it reads differently, to the last one."""
+        last = None
+        while True:
+            waits = {asyncio.ensure_future(wait) for wait in (self._mesh.wait_changed(), self._closing.wait())}
+            closing = self._closing.is_set()
+            try:
+                status = self._mesh.status()
+                if status != last:
+                    yield status
+                    last = status
+                if closing or status.phase in _LAST:
+                    return
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+
+    async def _wait_ending(self) -> None:
+        async with aclosing(self._statuses()) as statuses:
+            async for status in statuses:
+                if status.phase != admin.Status.PHASE_SERVING:
+                    return
+
+    async def _unless_ending(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Does the work, and gives it up if the mesh ends meanwhile. Returns whether it was done."""
+        working, ending = asyncio.ensure_future(work), asyncio.ensure_future(self._wait_ending())
+        try:
+            await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+                return True
+            return False
+        finally:
+            for task in (working, ending):
+                task.cancel()
+            await asyncio.gather(working, ending, return_exceptions=True)
 
     async def _agent(self, context: _Context) -> Agent:
         if self._mesh.agent is None or self._mesh.status().phase != admin.Status.PHASE_SERVING:

@@ -5,9 +5,10 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import grpc
 import psutil
@@ -125,12 +126,14 @@ class Daemon:
 
     async def _serve_admin(self, stack: AsyncExitStack) -> None:
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        add_AdminServiceServicer_to_server(AdminServicer(self), server)
+        servicer = AdminServicer(self)
+        add_AdminServiceServicer_to_server(servicer, server)
         server.add_insecure_port(f"unix:{self._layout.admin_socket}")
         os.umask(0o077)
         await server.start()
         Path(self._layout.admin_socket).chmod(0o600)  # noqa: ASYNC240 - nothing else runs yet
-        stack.push_async_callback(server.stop, 2)  # watchers get the last status
+        stack.push_async_callback(server.stop, 2)
+        stack.callback(servicer.close)  # watchers get the last status, and need not be waited for
 
     async def _start(self, stack: AsyncExitStack) -> None:
         """Starts everything in order; `stack` stops it in the other."""
@@ -246,9 +249,9 @@ class Daemon:
             status.proxy.configuration.extend(map(configuration_message, self._controller.configuration_status()))
         return status
 
-    async def wait_changed(self) -> None:
-        """Returns when the status may read differently."""
-        await self._status.wait_changed()
+    def wait_changed(self) -> Coroutine[Any, Any, object]:
+        """Returns when the status may read differently than when this was called."""
+        return self._status.wait_changed()
 
     async def set_endpoints(self, service: str, endpoints: Sequence[Endpoint]) -> None:
         """Replaces a service's endpoints and waits for Envoy's acknowledgement."""

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -54,9 +56,9 @@ class RunStatus:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def wait_changed(self) -> None:
-        """Returns at the next `notify`."""
-        await self._changed.wait()
+    def wait_changed(self) -> Coroutine[Any, Any, object]:
+        """Returns at the next `notify` from the call on, also if it comes before the result is awaited."""
+        return self._changed.wait()
 
     def message(self, topology: Topology | None, services: list[admin.ServiceStatus]) -> admin.Status:
         """The status without what is known of Envoy; `services` are the agent's, completed with their methods."""

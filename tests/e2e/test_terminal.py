@@ -1,7 +1,10 @@
 import concurrent.futures
+import os
+import signal
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from tests.e2e.mesh import COMMAND, Mesh, eventually
@@ -89,3 +92,57 @@ def test_what_is_saved_is_served(mesh: Mesh, terminal: Terminal) -> None:
     terminal.type("\x03")
     assert terminal.wait() == 0
     assert (mesh.processes(), mesh.sockets(), mesh.listens()) == ([], [], False)
+
+
+@pytest.mark.parametrize("terminal", [["run", "echo"]], indirect=True)
+def test_a_worker_in_a_terminal_outlives_its_mesh(mesh: Mesh, terminal: Terminal) -> None:
+    """Someone may be in a debugger. They are told, and Ctrl-C ends the worker as ever."""
+    terminal.read_until("every call reaches this terminal")
+
+    started = time.monotonic()
+    mesh.protomesh("down", check=True)
+
+    assert time.monotonic() - started < 10
+    terminal.read_until("the mesh has ended; echo runs on here without calls. Ctrl-C ends it.\n")
+    assert {process.pid for process in mesh.processes()} == {
+        terminal.process.pid,
+        *(child.pid for child in psutil.Process(terminal.process.pid).children()),
+    }
+    terminal.type("\x03")
+    assert terminal.wait() == 0
+    assert mesh.processes() == []
+
+
+@pytest.mark.parametrize("terminal", [["run", "echo"]], indirect=True)
+def test_a_worker_in_a_terminal_is_told_of_a_mesh_that_is_killed(mesh: Mesh, terminal: Terminal) -> None:
+    """SIGKILL of the background process reads the same."""
+    terminal.read_until("every call reaches this terminal")
+
+    os.kill(mesh.status()["pid"], signal.SIGKILL)
+
+    terminal.read_until("the mesh has ended; echo runs on here without calls. Ctrl-C ends it.\n")
+
+
+@pytest.mark.parametrize("terminal", [["logs", "-f", "echo"]], indirect=True)
+def test_who_follows_the_logs_is_told_of_the_end(mesh: Mesh, terminal: Terminal) -> None:
+    """And goes on with the next run."""
+    terminal.read_until("echo |")
+
+    mesh.protomesh("down", check=True)
+
+    terminal.read_until("the mesh has ended; the logs of the next one will follow here. Ctrl-C ends this.\n")
+    mesh.protomesh("up", check=True)
+    terminal.read_until("echo |")
+    terminal.type("\x03")
+    assert terminal.wait() == 130
+
+
+@pytest.mark.parametrize("terminal", [["dev"]], indirect=True)
+def test_dev_says_when_its_mesh_was_ended_from_elsewhere(mesh: Mesh, terminal: Terminal) -> None:
+    """It has nothing to stay for."""
+    terminal.read_until("watching protos")
+
+    mesh.protomesh("down", check=True)
+
+    terminal.read_until("the mesh was ended from elsewhere, or failed: `protomesh logs mesh` says which.\n")
+    assert terminal.wait() == 1
