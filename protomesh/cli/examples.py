@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from protomesh.model import Audience, Method, RestBinding, Topology
 
-__all__ = ["command", "examples"]
+__all__ = ["command", "examples", "for_operator"]
 
 _FIELD = re.compile(r"{(?P<path>[\w.]+)(?:=[^}]*)?}")
 _TEXT = FieldDescriptor.CPPTYPE_STRING
@@ -37,6 +37,11 @@ def examples(topology: Topology, gateway: str) -> Iterator[str]:
     if binding is not None:
         path = _FIELD.sub(lambda found: str(_at(request, found["path"])), binding.template)
         yield f"curl {shlex.quote(f'http://{gateway}{path}')}"
+
+
+def for_operator(socket: str) -> str:
+    """What lists every method with grpcurl. A path is no authority, so it needs one; which, is all the same."""
+    return f"grpcurl -plaintext -unix -authority mesh {shlex.quote(socket)} list"
 
 
 def command() -> str:

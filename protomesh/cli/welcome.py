@@ -1,7 +1,7 @@
 """What `up` says at its end: what runs where, and what to call; or what failed."""
 
 from protomesh.admin.v1 import admin_service_pb2 as admin
-from protomesh.cli.examples import command, examples
+from protomesh.cli.examples import command, examples, for_operator
 from protomesh.cli.logline import for_terminal
 from protomesh.cli.project import Project
 from protomesh.model import Topology
@@ -28,8 +28,8 @@ def welcome(status: admin.Status, topology: Topology, project: Project, headline
     widths = [max(len(row[column]) for row in addresses) for column in (0, 1)]
     lines += [f"  {name:{widths[0]}}  {where:{widths[1]}}  {what}".rstrip() for name, where, what in addresses]
     calls = list(examples(topology, status.gateways[0])) if status.gateways else []
-    if calls:
-        lines += ["", "Try:", *(f"  {call}" for call in calls)]
+    calls.append(for_operator(project.layout.operator_socket))
+    lines += ["", "Try:", *(f"  {call}" for call in calls)]
     return "\n".join(lines)
 
 

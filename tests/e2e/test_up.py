@@ -1,5 +1,7 @@
 """The life of a mesh as a terminal sees it; the transcripts are what it prints, with what differs masked."""
 
+import json
+import os
 import signal
 import socket
 import subprocess
@@ -50,6 +52,22 @@ def test_a_mesh_comes_up_and_goes_down_without_a_trace(mesh: Mesh, transcript: T
     assert (mesh.processes(), mesh.sockets(), mesh.listens()) == ([], [], False)
     assert list(mesh.run.iterdir()) == []
     assert (mesh.root / ".protomesh" / "logs" / "echo.log").exists()
+
+
+def test_the_calls_to_try_work_as_they_are_pasted(mesh: Mesh) -> None:
+    """Each of them, in a shell, in the project's directory: the operator's with grpcurl, too."""
+    shown = mesh.protomesh("up", check=True).stdout
+    calls = shown.partition("Try:\n")[2].splitlines()
+    tools = {**mesh.env, "PATH": f"{COMMAND.parent}{os.pathsep}{mesh.env['PATH']}"}
+
+    answers = [
+        subprocess.run(call, shell=True, cwd=mesh.root, env=tools, capture_output=True, text=True, check=True).stdout
+        for call in calls
+    ]
+
+    assert [call.split()[0].rpartition("/")[2] for call in calls] == ["protomesh", "grpcurl", "curl", "grpcurl"]
+    assert [json.loads(answer)["text"] for answer in answers[:3]] == ["text"] * 3
+    assert {"echo.v1.ClockService", "echo.v1.EchoService", "echo.v1.FrontService"} <= set(answers[3].split())
 
 
 def test_output_into_a_pipe_ends(mesh: Mesh) -> None:
