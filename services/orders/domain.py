@@ -5,43 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-__all__ = ["CurrencyMismatch", "Line", "Money", "Order", "OrderState", "order_id"]
+from google.type.money_pb2 import Money
 
-_NANOS = 1_000_000_000  # in one unit
+from protomesh.runtime.money import add, times
 
-
-class CurrencyMismatch(Exception):  # noqa: N818 - it names what is wrong with the order
-    """Two amounts of different currencies were to be added."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Money:
-    """An amount, exact: whole units and billionths of one, which have the same sign (google.type.Money)."""
-
-    currency_code: str
-    units: int
-    nanos: int = 0
-
-    def __add__(self, other: "Money") -> "Money":
-        """The sum.
-
-        Raises:
-            CurrencyMismatch: `other` is of another currency.
-        """
-        if other.currency_code != self.currency_code:
-            raise CurrencyMismatch(other.currency_code)
-        return self._of(self._in_nanos() + other._in_nanos())
-
-    def __mul__(self, factor: int) -> "Money":
-        return self._of(self._in_nanos() * factor)
-
-    def _in_nanos(self) -> int:
-        return self.units * _NANOS + self.nanos
-
-    def _of(self, nanos: int) -> "Money":
-        units, rest = divmod(abs(nanos), _NANOS)
-        sign = -1 if nanos < 0 else 1
-        return Money(currency_code=self.currency_code, units=sign * units, nanos=sign * rest)
+__all__ = ["Line", "Order", "OrderState", "order_id"]
 
 
 class OrderState(Enum):
@@ -63,7 +31,7 @@ class Line:
     @property
     def amount(self) -> Money:
         """What the line costs."""
-        return self.unit_price * self.quantity
+        return times(self.unit_price, self.quantity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +53,7 @@ class Order:
         """
         total = lines[0].amount
         for line in lines[1:]:
-            total += line.amount
+            total = add(total, line.amount)
         return cls(order_id=order_id, state=OrderState.PLACED, lines=tuple(lines), total=total, create_time=now)
 
 

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.type.money_pb2 import Money as MoneyMessage
 from grpc.aio import AioRpcError
 
 from protomesh.runtime import Context, StatusError, detached
@@ -127,9 +126,7 @@ class Orders(OrdersServiceServicer):
             product_id=line.product_id,
             quantity=line.quantity,
             title=product.title,
-            unit_price=domain.Money(
-                currency_code=product.price.currency_code, units=product.price.units, nanos=product.price.nanos
-            ),
+            unit_price=product.price,
             # Of this try and no other: holds of an earlier one that failed are given up, and must not be found again.
             reservation_id=str(uuid.uuid5(_HOLDS, f"{order_id}/{line.product_id}")),
         )
@@ -187,17 +184,13 @@ def _message(order: domain.Order) -> Order:
                 product_id=line.product_id,
                 quantity=line.quantity,
                 title=line.title,
-                unit_price=_money(line.unit_price),
+                unit_price=line.unit_price,
                 reservation_id=line.reservation_id,
             )
             for line in order.lines
         ],
-        total=_money(order.total),
+        total=order.total,
         create_time=Timestamp(),
     )
     message.create_time.FromDatetime(order.create_time)
     return message
-
-
-def _money(money: domain.Money) -> MoneyMessage:
-    return MoneyMessage(currency_code=money.currency_code, units=money.units, nanos=money.nanos)

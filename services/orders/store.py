@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
+from google.type.money_pb2 import Money
 from sqlalchemy import BigInteger, ForeignKey, String, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from protomesh.runtime.store import Transaction, UtcDateTime
-from services.orders.domain import Line, Money, Order, OrderState
+from services.orders.domain import Line, Order, OrderState
 
 __all__ = ["Base", "add", "order_of", "orders_before"]
 
