@@ -4,6 +4,11 @@ from protomesh.targets.envoy.names import Body, typed
 
 __all__ = ["access_log"]
 
+# What the filter grpc_code has noted comes first. A REST call that never became one of a method has none.
+_GRPC_CODE = (
+    '%COALESCE({"operators": [{"command": "DYNAMIC_METADATA", "param": "protomesh:grpc_code"}, "GRPC_STATUS"]})%'
+)
+
 _FORMAT: Body = {
     "time": "%START_TIME%",
     "listener": "%FILTER_CHAIN_NAME%",
@@ -12,7 +17,7 @@ _FORMAT: Body = {
     "protocol": "%DYNAMIC_METADATA(protomesh:protocol)%",  # grpc, grpc-web, or the content type of a REST call
     "http": "%PROTOCOL%",
     "code": "%RESPONSE_CODE%",
-    "grpc_code": "%GRPC_STATUS%",
+    "grpc_code": _GRPC_CODE,
     "caller": "%REQ(X-PROTOMESH-CALLER)%",
     "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
     "request_id": "%REQ(X-REQUEST-ID)%",

@@ -66,11 +66,12 @@ def _grpc_status(condition: Body, code: int, message: str) -> Body:
         "filter": _and(condition, _is_grpc()),
         "status_code": 200,
         "body": {"inline_string": ""},
-        "headers_to_add": [
-            {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-            for name, value in headers.items()
-        ],
+        "headers_to_add": [_header(name, value) for name, value in headers.items()],
     }
+
+
+def _header(name: str, value: str) -> Body:
+    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
 def _json(condition: Body, code: int, message: str = "%LOCAL_REPLY_BODY%") -> Body:
@@ -80,6 +81,9 @@ def _json(condition: Body, code: int, message: str = "%LOCAL_REPLY_BODY%") -> Bo
             "json_format": {"code": code, "message": message},
             "content_type": "application/json",
         },
+        # As in what services answer by REST. The access log knows no other way to tell: of 504 it would conclude
+        # UNAVAILABLE.
+        "headers_to_add": [_header("grpc-status", str(code))],
     }
 
 

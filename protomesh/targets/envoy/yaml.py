@@ -7,6 +7,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import SafeRepresenter
 
 from protomesh.diagnostics import Problems
 from protomesh.model import Origin
@@ -64,9 +66,22 @@ def _plain(value: Any) -> Any:
     return value
 
 
+class _Representer(SafeRepresenter):
+    """Writes text of several lines, as a filter's code, line by line."""
+
+    def represent_str(self, data: str) -> ScalarNode:
+        style = "|" if "\n" in data else None
+        node: ScalarNode = self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+        return node
+
+
+_Representer.add_representer(str, _Representer.represent_str)
+
+
 def dump(value: Any) -> str:
     """Block-style YAML with sorted keys: equal values give equal text."""
     writer = YAML(typ="safe", pure=True)
+    writer.Representer = _Representer
     writer.default_flow_style = False
     writer.sort_base_mapping_type_on_output = True  # type: ignore[assignment]  # the stub says None
     writer.width = 4096  # a line is never folded, so that a diff shows what changed

@@ -1,8 +1,15 @@
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import grpc
 import httpx
 import pytest
 
 from tests.integration.envoy import grpc_web
-from tests.integration.envoy.lab import SERVICE, Lab, failure
+from tests.integration.envoy.lab import SERVICE, Item, Lab, failure
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -66,3 +73,62 @@ async def test_the_log_tells_grpc_web_from_grpc(http: httpx.AsyncClient, lab: La
     """Later filters make one of the other."""
     answer = await grpc_web.call(http, "GetItem")
     assert (await lab.logged(answer.response.headers["x-request-id"]))["protocol"] == "grpc-web"
+
+
+async def _drained(stream: Any) -> None:
+    async for _ in stream:
+        pass
+
+
+async def _by_grpc(lab: Lab, name: str) -> str:
+    """Calls a method; the request's ID is in the answer's headers, or behind them where there are no messages."""
+    async with lab.channel() as call:
+        done = call(name, id="7")
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await (_drained(done) if name == "WatchItems" else done)
+        return str(dict([*await done.initial_metadata(), *await done.trailing_metadata()])["x-request-id"])
+
+
+async def _by_web(lab: Lab, name: str, *, text: bool) -> str:
+    async with httpx.AsyncClient(base_url=lab.url) as client:
+        return str((await grpc_web.call(client, name, text=text, id="7")).response.headers["x-request-id"])
+
+
+async def _by_rest(lab: Lab, name: str) -> str:
+    path = {"GetItem": "/v1/items/7", "WatchItems": "/v1/items:watch", "MyItem": "/v1/mine", "SlowItem": "/v1/slow"}[
+        name
+    ]
+    async with httpx.AsyncClient(base_url=lab.url) as client:
+        return str((await client.get(path)).headers["x-request-id"])
+
+
+@pytest.mark.parametrize(
+    "way",
+    [_by_grpc, partial(_by_web, text=False), partial(_by_web, text=True), _by_rest],
+    ids=["gRPC", "gRPC-Web binary", "gRPC-Web text", "REST"],
+)
+async def test_the_log_has_the_code_of_each_call(lab: Lab, way: Callable[[Lab, str], Awaitable[str]]) -> None:
+    """Whatever the caller speaks: of an answer, of a stream, of one that broke off, and of what never got so far."""
+
+    async def logged(name: str) -> str:
+        return str((await lab.logged(await way(lab, name)))["grpc_code"])
+
+    async def late(_: Any, __: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def refuse(_: Any, context: Any) -> None:
+        await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "only 2 left")
+
+    async def breaks_off(_: Any, context: Any) -> Any:
+        yield Item(id="1")
+        await context.abort(grpc.StatusCode.DATA_LOSS, "gone")
+
+    assert await logged("GetItem") == "OK"
+    assert await logged("WatchItems") == "OK"
+    assert await logged("MyItem") == "Unauthenticated"
+    with lab.backend.on("SlowItem", late):
+        assert await logged("SlowItem") == "DeadlineExceeded"
+    with lab.backend.on("GetItem", refuse):
+        assert await logged("GetItem") == "FailedPrecondition"
+    with lab.backend.on("WatchItems", breaks_off):
+        assert await logged("WatchItems") == "DataLoss"

@@ -7,6 +7,7 @@ from protomesh.targets.envoy.configuration import Rendered
 from protomesh.targets.envoy.filters.body_size_limit import body_size_limit
 from protomesh.targets.envoy.filters.cors import cors
 from protomesh.targets.envoy.filters.cors_local_reply import cors_local_reply
+from protomesh.targets.envoy.filters.grpc_code import grpc_code
 from protomesh.targets.envoy.filters.grpc_json_transcoder import grpc_json_transcoder, grpc_json_transcoder_sse
 from protomesh.targets.envoy.filters.grpc_stats import grpc_stats
 from protomesh.targets.envoy.filters.grpc_web import grpc_web
@@ -30,6 +31,7 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
     rest_stream_type,  # around the transcoder: corrects what it says of a stream
     grpc_json_transcoder,  # so does curl: what follows sees one name per method
     grpc_json_transcoder_sse,  # the same for those who accept an event stream
+    grpc_code,  # behind gRPC-Web and REST: notes the status that they turn into something else
     header_mutation,  # behind gRPC-Web and REST, which turn trailers into something else; sees all answers below
     health_check,  # answers /healthz, which no method and no policy is about
     jwt_authn,  # who is calling
