@@ -33,6 +33,8 @@ _EDGE: Body = {
     "always_set_request_id_in_response": True,
     "max_request_headers_kb": 32,
     "common_http_protocol_options": {"idle_timeout": "3600s", "max_headers_count": 100},
+    # How a stream ended is in the trailers, also for REST. Without it only HTTP/2 has them.
+    "http_protocol_options": {"enable_trailers": True},
     "http2_protocol_options": {
         "max_concurrent_streams": 256,
         "initial_stream_window_size": 256 * 1024,

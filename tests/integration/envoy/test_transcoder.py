@@ -1,7 +1,10 @@
 import asyncio
+import base64
 from typing import Any
 
 import grpc
+import h2.connection
+import h2.events
 import httpx
 import pytest
 from google.protobuf import any_pb2
@@ -31,6 +34,16 @@ async def test_an_unknown_parameter_is_a_bad_request(http: httpx.AsyncClient) ->
     answer = await http.get("/v1/items/7?notes=x")
     assert (answer.status_code, answer.json()["code"]) == (400, 3)
     assert "notes" in answer.json()["message"]
+
+
+async def test_an_unknown_field_of_a_body_is_dropped(lab: Lab, http: httpx.AsyncClient) -> None:
+    """As Envoy's transcoder does it, which knows no other way: decision 0023. A value of the wrong type is refused."""
+    answer = await http.post("/v1/items", json={"id": "8", "notes": "misspelt"})
+    assert (answer.status_code, answer.json()) == (200, {"id": "8"})
+    before = lab.backend.calls["CreateItem"]
+    answer = await http.post("/v1/items", json={"id": {"a": 1}})
+    assert (answer.status_code, answer.json()["code"]) == (400, 3)
+    assert lab.backend.calls["CreateItem"] == before
 
 
 async def test_malformed_json_is_a_bad_request(http: httpx.AsyncClient) -> None:
@@ -95,6 +108,69 @@ async def test_a_stream_is_server_sent_events_for_who_accepts_them(http: httpx.A
     answer = await http.get("/v1/items:watch", headers={"accept": "text/event-stream"})
     assert answer.headers["content-type"] == "text/event-stream"
     assert answer.text.split("\n\n") == ['data: {"id":"0"}', 'data: {"id":"1"}', 'data: {"id":"2"}', ""]
+
+
+@pytest.mark.parametrize(
+    ("accept", "messages"), [("*/*", b'{"id":"1"}\n'), ("text/event-stream", b'data: {"id":"1"}\n\n')]
+)
+async def test_how_a_stream_ended_is_in_the_trailers(lab: Lab, accept: str, messages: bytes) -> None:
+    """HTTP 200 has been said by then, and the body is the method's messages and nothing else: decision 0024."""
+    details = status_pb2.Status(code=14, message="the worker is going away")
+    details.details.add().Pack(error_details_pb2.ErrorInfo(reason="STREAM_DRAINED", domain="protomesh"))
+
+    async def watch(_: Any, context: Any) -> Any:
+        yield Item(id="1")
+        await context.abort_with_status(rpc_status.to_status(details))
+
+    async def leave(_: Any, __: Any) -> Any:
+        yield Item(id="1")
+
+    for handler, status in ((watch, 14), (leave, 0)):
+        with lab.backend.on("WatchItems", handler):
+            for body, trailers in (await _by_http1(lab, accept), await _by_http2(lab, accept)):
+                assert body == messages
+                assert trailers["grpc-status"] == str(status)
+                told = trailers.get("grpc-status-details-bin", "")
+                found = status_pb2.Status.FromString(base64.b64decode(told + "=" * (-len(told) % 4)))
+                assert found == (details if status else status_pb2.Status())
+
+
+async def _by_http1(lab: Lab, accept: str) -> tuple[bytes, dict[str, str]]:
+    """The body of the stream, and the trailers behind its chunks."""
+    reader, writer = await asyncio.open_connection(*lab.address.split(":"))
+    writer.write(f"GET /v1/items:watch HTTP/1.1\r\nhost: lab\r\naccept: {accept}\r\n\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += await reader.readexactly(size)
+        await reader.readexactly(2)
+    trailers = {}
+    while line := (await reader.readline()).decode().strip():
+        name, _, value = line.partition(": ")
+        trailers[name] = value
+    writer.close()
+    return body, trailers
+
+
+async def _by_http2(lab: Lab, accept: str) -> tuple[bytes, dict[str, str]]:
+    """The same, where a frame of headers ends the stream."""
+    reader, writer = await asyncio.open_connection(*lab.address.split(":"))
+    connection = h2.connection.H2Connection()
+    connection.initiate_connection()
+    headers = {":method": "GET", ":path": "/v1/items:watch", ":scheme": "http", ":authority": "lab", "accept": accept}
+    connection.send_headers(1, list(headers.items()), end_stream=True)
+    body, trailers = b"", None
+    while trailers is None:
+        writer.write(connection.data_to_send())
+        for event in connection.receive_data(await reader.read(65536)):
+            if isinstance(event, h2.events.DataReceived):
+                body += event.data
+            elif isinstance(event, h2.events.TrailersReceived):
+                trailers = {name.decode(): value.decode() for name, value in event.headers}
+            assert not isinstance(event, h2.events.StreamReset)
+    writer.close()
+    return body, trailers
 
 
 async def test_messages_of_a_stream_arrive_as_they_are_sent(lab: Lab, http: httpx.AsyncClient) -> None:
