@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from protomesh.model import Layout, Service, Topology, UnixAddress
+from protomesh.model import Layout, RpcService, Service, Topology, UnixAddress
 from protomesh.targets.envoy.configuration import Rendered
+from protomesh.targets.envoy.filters.header_to_metadata import CALLED_METHOD
 from protomesh.targets.envoy.filters.http_filter import Face
 from protomesh.targets.envoy.listener import listener
 from protomesh.targets.envoy.names import CLUSTER, ROUTES, Body, egress
@@ -33,7 +34,8 @@ def _routes(topology: Topology, caller: Service, suspended: frozenset[str]) -> R
         for callee, method in callable_methods
     }
     refusals = {
-        f"/{rpc_service.full_name}/": _not_in_calls(caller, callee) for callee, rpc_service in topology.rpc_services()
+        f"/{rpc_service.full_name}/": _not_in_calls(caller, callee, rpc_service)
+        for callee, rpc_service in topology.rpc_services()
     }
     virtual_host: Body = {
         "name": name,
@@ -53,10 +55,12 @@ def _routes(topology: Topology, caller: Service, suspended: frozenset[str]) -> R
     )
 
 
-def _not_in_calls(caller: Service, callee: Service) -> Body:
+def _not_in_calls(caller: Service, callee: Service, called: RpcService) -> Body:
+    # Where a service serves several RPC services, a method's name alone may mean two.
+    prefix = f"{called.full_name.rpartition('.')[2]}." if len(callee.serves) > 1 else ""
     return refusal(
         f"not in calls of {caller.name}",
         _FORBIDDEN,
-        f"{caller.name} may not call %REQ(:path)%: add {callee.name}, or {callee.name}/METHOD, to `calls` of "
-        f"{caller.name} in mesh.yaml",
+        f"{caller.name} may not call {called.full_name}/{CALLED_METHOD}: "
+        f"add {callee.name}/{prefix}{CALLED_METHOD} to `calls` of {caller.name} in mesh.yaml",
     )

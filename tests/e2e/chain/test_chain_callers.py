@@ -19,7 +19,7 @@ async def test_a_callee_that_is_not_in_calls_is_refused(chain: Mesh, contracts: 
 
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert caught.value.details() == (
-        "front may not call /chain.leaf.v1.LeafService/Get: add leaf, or leaf/METHOD, to `calls` of front in mesh.yaml"
+        "front may not call chain.leaf.v1.LeafService/Get: add leaf/Get to `calls` of front in mesh.yaml"
     )
     assert leaf.events("refused") == []
 

@@ -1,11 +1,17 @@
 import stat
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 
-from tests.integration.envoy.lab import SERVICE, Lab, failure
+from tests.integration.envoy.lab import SERVICE, Lab, failure, lab_topology, method, running_lab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OTHER = "lab.v1.OtherService"
+AUTHORITY = [("grpc.default_authority", "lab")]
 
 
 async def test_a_service_reaches_what_its_calls_name_and_is_named_itself(lab: Lab) -> None:
@@ -24,9 +30,26 @@ async def test_a_call_that_is_not_in_calls_is_refused_with_what_to_write(lab: La
         error = await failure(call("AdminItem"))
     assert error.code().name == "PERMISSION_DENIED"
     assert error.details() == (
-        f"caller may not call /{SERVICE}/AdminItem: add lab, or lab/METHOD, to `calls` of caller in mesh.yaml"
+        f"caller may not call {SERVICE}/AdminItem: add lab/AdminItem to `calls` of caller in mesh.yaml"
     )
     assert lab.backend.calls.total() == before
+
+
+async def test_what_to_write_says_which_of_several_rpc_services_is_meant() -> None:
+    """A method's name alone may be that of two."""
+    topology = lab_topology()
+    served = topology.services["lab"].serves[0]
+    other = replace(served, full_name=OTHER, methods=(method("GetItem", full_name=f"{OTHER}/GetItem"),))
+    services = {**topology.services, "lab": replace(topology.services["lab"], serves=(served, other))}
+    async with (
+        running_lab(services=services) as lab,
+        grpc.aio.insecure_channel(f"unix:{lab.layout.egress_socket('caller')}", options=AUTHORITY) as channel,
+    ):
+        start: Any = channel.unary_unary(f"/{OTHER}/GetItem")
+        error = await failure(start(b""))
+    assert error.details() == (
+        f"caller may not call {OTHER}/GetItem: add lab/OtherService.GetItem to `calls` of caller in mesh.yaml"
+    )
 
 
 async def test_the_operator_reaches_everything(lab: Lab) -> None:

@@ -12,7 +12,7 @@ from protomesh.targets.envoy.filters.grpc_json_transcoder import grpc_json_trans
 from protomesh.targets.envoy.filters.grpc_stats import grpc_stats
 from protomesh.targets.envoy.filters.grpc_web import grpc_web
 from protomesh.targets.envoy.filters.header_mutation import header_mutation
-from protomesh.targets.envoy.filters.header_to_metadata import header_to_metadata
+from protomesh.targets.envoy.filters.header_to_metadata import called_method, header_to_metadata
 from protomesh.targets.envoy.filters.health_check import health_check
 from protomesh.targets.envoy.filters.http_filter import Face, HttpFilter
 from protomesh.targets.envoy.filters.jwt_authn import jwt_authn
@@ -25,6 +25,7 @@ __all__ = ["HTTP_FILTERS", "discovered", "extensions", "http_filters", "per_gate
 
 HTTP_FILTERS: tuple[HttpFilter, ...] = (
     header_to_metadata,  # first of all: notes what the client said before others change it
+    called_method,  # the same, for refusals
     cors_local_reply,  # around cors: answers that it passes by
     cors,  # answers preflights, which carry no token; sees every answer that follows, refusals included
     grpc_web,  # browsers speak gRPC from here on

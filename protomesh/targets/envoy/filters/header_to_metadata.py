@@ -1,4 +1,4 @@
-"""Notes for the access log what later filters change, or what is only a part of a header.
+"""Notes what later filters change, or what is only a part of a header: for the access log, and for what Envoy answers.
 
 https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/header_to_metadata_filter
 """
@@ -6,7 +6,7 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/head
 from protomesh.targets.envoy.filters.http_filter import Face, HttpFilter
 from protomesh.targets.envoy.names import Body
 
-__all__ = ["header_to_metadata"]
+__all__ = ["CALLED_METHOD", "called_method", "header_to_metadata"]
 
 
 def _note(header: str, key: str, pattern: str) -> Body:
@@ -35,3 +35,13 @@ header_to_metadata = HttpFilter(
         ]
     },
 )
+
+called_method = HttpFilter(
+    name="called_method",
+    type="envoy.extensions.filters.http.header_to_metadata.v3.Config",
+    faces=frozenset({Face.EGRESS}),
+    config={"request_rules": [_note(":path", "called_method", r"^/[^/]*/(.*)$")]},
+)
+
+CALLED_METHOD = "%DYNAMIC_METADATA(protomesh:called_method)%"
+"""The last part of the path, in the texts that Envoy answers a service."""
