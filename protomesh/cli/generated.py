@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from protomesh.atomic_file import write_atomically
 from protomesh.cli.project import Project
 from protomesh.contract import compile_project
 from protomesh.contract.generate import generate_python
@@ -48,9 +49,7 @@ def _replace(project: Project, files: Mapping[str, str], *, write: bool) -> list
     if write:
         for path in changed:
             path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_name(f".{path.name}.new")  # a reader sees the old file or the new one
-            fresh.write_text(files[str(path.relative_to(target))], encoding="utf-8")
-            fresh.replace(path)
+            write_atomically(path, files[str(path.relative_to(target))])
         for path in gone:
             path.unlink()
     return changed + gone

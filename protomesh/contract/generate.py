@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from protomesh.atomic_file import write_atomically
 from protomesh.contract.include import materialize
 from protomesh.contract.sources import compile_protos, proto_files
 from protomesh.diagnostics import InvalidProject, Problems
@@ -120,9 +121,7 @@ def _replace(fresh: Path, target: Path, *, write: bool) -> list[Path]:
         changed.append(old)
         if write:
             old.parent.mkdir(parents=True, exist_ok=True)
-            temporary = old.with_name(f".{old.name}.new")  # a reader sees the old file or the new one
-            temporary.write_bytes(new.read_bytes())
-            temporary.replace(old)
+            write_atomically(old, new.read_bytes())
     stale = [path for path in target.rglob("*") if path.is_file() and path.relative_to(target) not in made]
     changed += [path for path in stale if "__pycache__" not in path.parts]
     if not write:

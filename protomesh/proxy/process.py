@@ -10,6 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
+from protomesh.atomic_file import write_atomically
 from protomesh.model import Layout
 from protomesh.proxy.errors import EnvoyFailed, ProxyError
 from protomesh.proxy.find import EnvoyBinary
@@ -50,7 +51,7 @@ class EnvoyProcess:
             EnvoyFailed: it ended at once; the text holds the end of its log.
         """
         config = Path(layout.run) / "envoy.json"
-        _write_private(config, json.dumps(bootstrap, indent=1))
+        write_atomically(config, json.dumps(bootstrap, indent=1), private=True)
         log = Path(layout.logs) / "envoy.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         # O_APPEND: a crash's stack goes to standard error and must not overwrite what Envoy itself appends.
@@ -160,12 +161,3 @@ class EnvoyProcess:
         except OSError:
             return ""
         return "".join(f"\n  {_MARK.sub('', _LOG_PREFIX.sub('', line))}" for line in lines[-_LOG_LINES:])
-
-
-def _write_private(path: Path, content: str) -> None:
-    """Replaces a file that only its owner may read, so that nobody ever sees half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib can't set the mode
-        file.write(content)
-    temporary.replace(path)

@@ -8,9 +8,7 @@ import contextlib
 import hashlib
 import json
 import mmap
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +18,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
 
+from protomesh.atomic_file import write_atomically
 from protomesh.proxy.errors import ConfigurationRefused, EnvoyNotFound
 from protomesh.proxy.find import EnvoyBinary
 
@@ -229,15 +228,7 @@ def _varint(data: mmap.mmap, position: int) -> tuple[int, int]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Writes a file so that nobody ever sees half of it. A cache that can't be written is not an error."""
-    try:
+    """Keeps a file for the next start. A cache that can't be written is not an error."""
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
+        write_atomically(path, content)

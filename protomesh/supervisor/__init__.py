@@ -1,7 +1,8 @@
 """The node agent: processes of one mesh on one machine.
 
 In: the services of a topology and an `AdminServiceStub`. Out: workers that serve, and their endpoints reported to
-control. It knows neither Envoy nor xDS, and imports `model`, the admin stubs and nothing else of Protomesh.
+control. It knows neither Envoy nor xDS, and imports `model`, `atomic_file` and the admin stubs, and nothing else of
+Protomesh.
 """
 
 from protomesh.supervisor.agent import Agent, ServicesFailed, UnknownService

@@ -5,10 +5,10 @@ import hashlib
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from protomesh.atomic_file import write_atomically
 from protomesh.model import Layout
 
 __all__ = ["MAX_SOCKET_PATH", "RunDirectoryRefused", "check_socket_paths", "claim", "layout_for", "release"]
@@ -60,7 +60,7 @@ def claim(layout: Layout) -> None:
     Path(layout.logs).mkdir(parents=True, exist_ok=True)
     ignore = Path(layout.state) / ".gitignore"
     if not ignore.exists():
-        _write_atomically(ignore, "*\n")
+        write_atomically(ignore, "*\n")
 
 
 def release(layout: Layout) -> None:
@@ -85,9 +85,3 @@ def check_socket_paths(layout: Layout, services: Iterable[str]) -> None:
                 f"the name of service {service} makes its socket {longest} {excess} bytes too long for a unix socket. "
                 "Give it a shorter name in mesh.yaml."
             )
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(text)
-    Path(file.name).replace(path)

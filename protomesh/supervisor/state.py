@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from protomesh.atomic_file import write_atomically
 from protomesh.model import Layout
 
 __all__ = ["ATTACHED", "Leftover", "StateFile", "end_leftovers"]
@@ -61,9 +61,8 @@ class StateFile:
     def _write(self) -> None:
         if not self._path.parent.is_dir():  # the run is over
             return
-        with tempfile.NamedTemporaryFile("w", dir=self._path.parent, prefix=".state.", delete=False) as file:
-            json.dump({"processes": [asdict(p) for p in self._processes.values()]}, file)
-        Path(file.name).replace(self._path)
+        content = json.dumps({"processes": [asdict(process) for process in self._processes.values()]})
+        write_atomically(self._path, content, private=True)
 
 
 def read(layout: Layout) -> list[Leftover]:
