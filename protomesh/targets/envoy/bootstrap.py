@@ -8,21 +8,38 @@ from protomesh.targets.envoy.cluster import ADS, http2
 from protomesh.targets.envoy.configuration import Configuration
 from protomesh.targets.envoy.endpoints import PRIVATE, address, load_assignment
 from protomesh.targets.envoy.merge import merge
-from protomesh.targets.envoy.names import CLUSTER, EXTENSION, LISTENER, ROUTES, XDS, Body
+from protomesh.targets.envoy.names import CLUSTER, EXTENSION, LISTENER, ROUTES, XDS, Body, typed
 
 __all__ = ["bootstrap", "static_bootstrap"]
+
+# Without a limit each connection is taken until memory or file descriptors run out. It is for strangers: the inside's
+# listeners are not counted, so that services go on calling each other.
+# https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/overload_manager/overload_manager
+_OVERLOAD_MANAGER: Body = {
+    "resource_monitors": [
+        {
+            "name": "envoy.resource_monitors.global_downstream_max_connections",
+            "typed_config": typed(
+                "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                max_active_downstream_connections=10_000,
+            ),
+        }
+    ]
+}
 
 
 def bootstrap(topology: Topology, layout: Layout, overlay: Mapping[str, Any]) -> Body:
     """The bootstrap of an Envoy that asks the control plane at `layout.control_socket`, by Delta ADS.
 
-    `overlay` is laid over it: the hand-written facts of envoy/bootstrap.yaml.
+    `overlay` is laid over it: the hand-written facts of envoy/bootstrap.yaml. A list there takes a list's place: who
+    names resource monitors names them all.
     """
     control = load_assignment(XDS, [Endpoint(address=UnixAddress(layout.control_socket))])
     return merge(
         {
             "node": {"id": topology.name, "cluster": topology.name},
             "admin": _admin(layout),
+            "overload_manager": _OVERLOAD_MANAGER,
             "dynamic_resources": {
                 "ads_config": {
                     "api_type": "DELTA_GRPC",
@@ -70,6 +87,7 @@ def static_bootstrap(
     return {
         "node": {"id": "static", "cluster": "static"},
         "admin": _admin(layout),
+        "overload_manager": _OVERLOAD_MANAGER,
         "static_resources": {
             "listeners": listeners,
             "clusters": [_static_cluster(item.body, known.get(item.name, ())) for item in configuration.of(CLUSTER)],
@@ -78,7 +96,8 @@ def static_bootstrap(
 
 
 def _admin(layout: Layout) -> Body:
-    return {"address": address(UnixAddress(layout.envoy_admin_socket), mode=PRIVATE)}
+    where = address(UnixAddress(layout.envoy_admin_socket), mode=PRIVATE)
+    return {"address": where, "ignore_global_conn_limit": True}
 
 
 def _static_cluster(body: Body, endpoints: Sequence[Endpoint]) -> Body:

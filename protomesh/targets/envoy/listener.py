@@ -83,6 +83,9 @@ def listener(name: str, where: Address, *, face: Face, layout: Layout, origin: O
     if face is Face.EDGE:
         # When the mesh ends, what is inbound is drained first; services call each other until their calls are done.
         body["traffic_direction"] = "INBOUND"
+    else:
+        # As many strangers as there may be: services still reach each other, and the operator the mesh.
+        body["ignore_global_conn_limit"] = True
     needs = ((ROUTES, name), *((EXTENSION, extension) for extension in discovered(face)))
     return Rendered(type_url=LISTENER, name=name, body=body, needs=needs, origins={name: origin, str(where): origin})
 

@@ -390,8 +390,17 @@ class Lab:
 
 
 @contextlib.asynccontextmanager
-async def running_lab(backends: int = 1, *, overrides: Sequence[Override] = (), **changes: Any) -> AsyncGenerator[Lab]:
-    """Runs the lab for as long as the context lasts; `changes` are fields of its topology."""
+async def running_lab(
+    backends: int = 1,
+    *,
+    overrides: Sequence[Override] = (),
+    adjust: Callable[[dict[str, Any]], None] = lambda _: None,
+    **changes: Any,
+) -> AsyncGenerator[Lab]:
+    """Runs the lab for as long as the context lasts; `changes` are fields of its topology.
+
+    `adjust` may make a bound of the bootstrap so small that a test can wait for it.
+    """
     with tempfile.TemporaryDirectory(prefix="pm", dir="/tmp") as directory:  # short: a socket's path may have 103 bytes
         layout = Layout(run=PurePosixPath(directory), state=PurePosixPath(directory) / "state")
         legacy = free_port()
@@ -407,6 +416,7 @@ async def running_lab(backends: int = 1, *, overrides: Sequence[Override] = (), 
         endpoints = {"lab": [Endpoint(address=UnixAddress(item.path)) for item in cables or servers]}
         configuration = apply_overrides(render(topology, layout), overrides)
         bootstrap = static_bootstrap(configuration, layout, endpoints)
+        adjust(bootstrap)
         envoy = await EnvoyProcess.start(find(), bootstrap, layout, concurrency=1)
         try:
             await envoy.wait_live()

@@ -126,6 +126,7 @@ def test_the_bootstrap_knows_the_control_plane_and_what_is_laid_over() -> None:
     made = bootstrap(lab_topology(), LAYOUT, {"stats_flush_interval": "5s", "node": {"locality": {"zone": "a"}}})
     assert made["node"] == {"id": "lab", "cluster": "lab", "locality": {"zone": "a"}}
     assert made["stats_flush_interval"] == "5s"
+    assert "global_downstream_max_connections" in str(made["overload_manager"])
     assert "/run/lab/xds.sock" in str(made["static_resources"])
     assert made["dynamic_resources"]["ads_config"]["api_type"] == "DELTA_GRPC"
 
