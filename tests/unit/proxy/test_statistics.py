@@ -43,6 +43,14 @@ async def test_counters_are_read_by_name() -> None:
     assert asked == ["/stats?type=Counters&filter=%5Ecluster%5C.a%26"]
 
 
+async def test_calls_in_progress_are_those_of_the_mesh() -> None:
+    """At the edge and between services; not that of whoever asks."""
+    calls = {"admin": 1, "edge": 3, "egress-orders": 2}
+    body = "".join(f"http.{name}.downstream_rq_active: {count}\n" for name, count in calls.items())
+    async with admin(chunked(body)) as (socket, _):
+        assert await Statistics(socket).calls_in_progress() == 5
+
+
 async def test_a_body_of_known_length_is_read() -> None:
     """Not every answer comes in chunks."""
     async with admin(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nLIVE\nrest") as (socket, _):
