@@ -57,6 +57,7 @@ def api_cluster(name: str, socket: str) -> Rendered:
         "type": "STATIC",
         "connect_timeout": _CONNECT_TIMEOUT,
         "load_assignment": load_assignment(name, [Endpoint(address=UnixAddress(socket))]),
+        "circuit_breakers": _circuit_breakers(),
         "typed_extension_protocol_options": http2(),
     }
     return Rendered(type_url=CLUSTER, name=name, body=body)

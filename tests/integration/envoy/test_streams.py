@@ -4,6 +4,7 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from protomesh.targets.envoy import Override
 from tests.integration.envoy.lab import Item, failure, origin, running_lab
@@ -49,6 +50,20 @@ async def test_open_streams_leave_room_for_unary_calls() -> None:
 
 async def _answer(call: Any) -> Any:
     return await call
+
+
+async def test_watchers_of_the_health_leave_room_for_who_asks_once() -> None:
+    """The mesh's own API has the threshold of streams too, which is 2 for all else here."""
+    thresholds = [{"priority": "DEFAULT", "max_requests": 2}, {"priority": "HIGH", "max_requests": 100}]
+    limit = Override(
+        kind="cluster", name="edge-api", body={"circuit_breakers": {"thresholds": thresholds}}, origin=origin()
+    )
+    async with running_lab(overrides=[limit]) as lab, grpc.aio.insecure_channel(lab.address) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest(service="edge-api")
+        watches = [stub.Watch(request) for _ in range(6)]
+        assert [(await watch.read()).status for watch in watches] == [health_pb2.HealthCheckResponse.SERVING] * 6
+        assert (await stub.Check(request)).status == health_pb2.HealthCheckResponse.SERVING
 
 
 async def test_healthz_is_503_while_an_exposed_service_has_no_endpoint() -> None:
