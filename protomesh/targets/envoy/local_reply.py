@@ -3,7 +3,7 @@
 https://google.aip.dev/193, https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/local_reply
 """
 
-from protomesh.targets.envoy.names import Body
+from protomesh.targets.envoy.names import Body, typed
 
 __all__ = ["local_reply_config"]
 
@@ -44,6 +44,8 @@ def local_reply_config(*, rest: bool) -> Body:
     ]
     json = [
         _json(_status(_NOT_FOUND), _CODES[_NOT_FOUND], "nothing answers at this path"),
+        # Refused before any route is asked, without a word.
+        _json(_escaped_slash(), _CODES[400], "a path may not have an escaped slash in it, %%2F or %%5C"),
         *(_json(_status(status), code) for status, code in _CODES.items() if status != _NOT_FOUND),
         _json(_status(400, "GE"), _UNKNOWN),
     ]
@@ -93,6 +95,13 @@ def _and(*filters: Body) -> Body:
 
 def _or(*filters: Body) -> Body:
     return {"or_filter": {"filters": list(filters)}}
+
+
+def _escaped_slash() -> Body:
+    # The path itself has no escaped slash any more by then.
+    expression = "response.code_details == 'path_normalization_failed'"
+    cel = typed("envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", expression=expression)
+    return {"extension_filter": {"name": "envoy.access_loggers.extension_filters.cel", "typed_config": cel}}
 
 
 def _content_type(*, grpc: bool) -> Body:

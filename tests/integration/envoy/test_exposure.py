@@ -90,7 +90,9 @@ async def test_clients_see_nothing_of_envoy_and_say_nothing_for_the_mesh(lab: La
 @pytest.mark.parametrize("path", ["/v1/items/a%2Fb", "/v1/items/a%5Cb"])
 async def test_a_path_with_escaped_slashes_is_refused(http: httpx.AsyncClient, path: str) -> None:
     """Two parts of the way must never read one path as two different ones."""
-    assert (await http.get(path)).status_code == 400
+    answer = await http.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (400, 3)
+    assert answer.json()["message"] == "a path may not have an escaped slash in it, %2F or %5C"
 
 
 @pytest.mark.parametrize(("face", "api"), [("edge", "edge-api"), ("operator", "operator-api")])
