@@ -18,6 +18,7 @@ from protomesh.contract.report import Finding, Report
 from protomesh.contract.sources import compile_protos, proto_files
 from protomesh.diagnostics import InvalidProject, Problems
 from protomesh.model import (
+    Auth,
     Call,
     Command,
     DeclaredError,
@@ -84,6 +85,7 @@ def compile_project(
         environment=environment,
         services={name: _service(name, mesh, contract, methods) for name in sorted(mesh.file.services)},
         gateways=gateways,
+        auth=_auth(mesh),
         errors=_errors(contract),
         events=_events(contract),
         envoy_path=mesh.file.envoy.path,
@@ -147,6 +149,19 @@ def _calls(name: str, mesh: Mesh, contract: Contract) -> tuple[Call, ...]:
     return tuple(
         Call(service=callee, methods=tuple(named), origin=mesh.origin("services", name, "calls", first[callee]))
         for callee, named in methods.items()
+    )
+
+
+def _auth(mesh: Mesh) -> Auth | None:
+    file = mesh.file.auth
+    if file is None:
+        return None
+    return Auth(
+        issuer=file.issuer,
+        audience=file.audience,
+        service=file.jwks.service,
+        max_lifetime=file.max_lifetime,
+        origin=mesh.origin("auth"),
     )
 
 

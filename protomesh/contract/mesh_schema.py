@@ -11,10 +11,20 @@ from pydantic_core import PydanticCustomError
 from protomesh.contract.durations import SHORTEST_LIMIT_PERIOD, parse_duration
 from protomesh.model import Address, Audience, TcpAddress, UnixAddress, parse_address
 
-__all__ = ["Contracts", "EnvoyFile", "GatewayFile", "MeshFile", "Override", "RateLimitFile", "RouteFile", "ServiceFile"]
+__all__ = [
+    "AuthFile",
+    "Contracts",
+    "EnvoyFile",
+    "GatewayFile",
+    "MeshFile",
+    "Override",
+    "RateLimitFile",
+    "RouteFile",
+    "ServiceFile",
+]
 
 # Envoy's clusters and listeners have these names already, and a cluster is called as its service is.
-RESERVED = frozenset({"edge-api", "none", "operator", "operator-api", "xds"})
+RESERVED = frozenset({"edge-api", "none", "operator", "operator-api", "service-api", "xds"})
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _CORS_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
@@ -194,6 +204,21 @@ class Override(_Section):
     rate_limit: RateLimitFile | None = None
 
 
+class KeysFile(_Section):
+    """Where the public keys come from that tokens are verified with."""
+
+    service: str
+
+
+class AuthFile(_Section):
+    """Whose tokens let callers use USER methods."""
+
+    issuer: Annotated[str, Field(min_length=1)]
+    audience: Annotated[str, Field(min_length=1)]
+    jwks: KeysFile
+    max_lifetime: Duration = timedelta(hours=24)
+
+
 class EnvoyFile(_Section):
     """Which Envoy to run."""
 
@@ -208,4 +233,5 @@ class MeshFile(_Section):
     services: dict[ServiceName, ServiceFile] = {}
     contracts: dict[str, Contracts] = {}
     overrides: dict[str, Override] = {}
+    auth: AuthFile | None = None
     envoy: EnvoyFile = EnvoyFile()

@@ -13,7 +13,9 @@ from protomesh.model import Endpoint, Layout, Topology
 from protomesh.proxy import ConfigurationRefused, EnvoyBinary, Schemas
 from protomesh.targets.envoy import (
     ENDPOINTS,
+    EXTENSION,
     Configuration,
+    Override,
     apply_overrides,
     load_assignment,
     load_overrides,
@@ -43,6 +45,8 @@ class Controller:
         self._node = ""
         self._topology: Topology | None = None
         self._configuration = Configuration(())
+        self._overrides: Sequence[Override] = ()
+        self._key_set = ""
         self._suspended: frozenset[str] = frozenset()
         self._endpoints: dict[str, tuple[Endpoint, ...]] = {}
 
@@ -112,6 +116,33 @@ class Controller:
             reason = refused.rejection.reason
             raise ConfigurationRefused(reason, resource=f"the endpoints of {service}") from refused
 
+    async def set_key_set(
+        self,
+        key_set: str,
+        *,
+        timeout: float = _ACKNOWLEDGED_WITHIN,  # noqa: ASYNC109 - as above
+    ) -> None:
+        """Replaces the keys that tokens are verified with; returns when Envoy verifies with these and no others.
+
+        They stay for later topologies. If Envoy refuses them it goes on with those it has.
+
+        Raises:
+            KeyError: the mesh has nobody who issues tokens.
+            TimeoutError: Envoy did not acknowledge within `timeout` seconds; it takes them when it comes back.
+            ConfigurationRefused: Envoy refused them.
+        """
+        async with self._changing:
+            if self._topology is None or self._topology.auth is None:
+                raise KeyError("auth")
+            former, self._key_set = self._key_set, key_set
+            try:
+                self._refresh(self._topology)
+                await self._cache.wait_acknowledged(self._node, EXTENSION, timeout=timeout)
+            except Refused as refused:
+                self._key_set = former
+                self._refresh(self._topology)
+                raise ConfigurationRefused(refused.rejection.reason, resource="the key set") from refused
+
     def configuration_status(self) -> tuple[ConfigurationStatus, ...]:
         """What Envoy has taken and what it refused, by type in the order in which types are sent."""
         snapshot = self._cache.snapshot(self._node)
@@ -155,8 +186,8 @@ class Controller:
         return await self._cache.wait_answered(since)
 
     async def _change(self, topology: Topology, suspended: frozenset[str]) -> None:
-        overrides = await asyncio.to_thread(load_overrides, Path(self._layout.state).parent)
-        configuration = apply_overrides(render(topology, self._layout, suspended), overrides)
+        self._overrides = await asyncio.to_thread(load_overrides, Path(self._layout.state).parent)
+        configuration = self._render(topology, suspended)
         resources = tuple(self._encode(configuration))
         await dry_run(self._binary, configuration, self._layout)
         # Nothing is awaited from here on: whoever looks sees all of the change or nothing.
@@ -166,6 +197,16 @@ class Controller:
         self._node = node
         self._topology, self._configuration, self._suspended = topology, configuration, suspended
         self._endpoints = {name: places for name, places in self._endpoints.items() if name in topology.services}
+
+    def _render(self, topology: Topology, suspended: frozenset[str]) -> Configuration:
+        known = topology.with_key_set(self._key_set)
+        return apply_overrides(render(known, self._layout, suspended), self._overrides)
+
+    def _refresh(self, topology: Topology) -> None:
+        """Publishes what Envoy has accepted in a dry run already, but for the keys."""
+        snapshot = self._cache.snapshot(self._node) or Snapshot()
+        resources = self._encode(self._render(topology, self._suspended))
+        self._cache.publish(self._node, snapshot.with_resources(*resources))
 
     def _encode(self, configuration: Configuration) -> list[Resource]:
         encoded = []

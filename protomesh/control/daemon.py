@@ -25,6 +25,7 @@ from protomesh.control.lock import exclusive
 from protomesh.control.ports import check_ports
 from protomesh.control.reach import accepts, unreached, wait_reached
 from protomesh.control.run_status import Phase, RunStatus, configuration_message
+from protomesh.control.service_api import ServiceApi
 from protomesh.control.tether import follow
 from protomesh.model import Endpoint, Layout, Topology
 from protomesh.proxy import EnvoyFailed, Schemas, Statistics, find
@@ -155,6 +156,8 @@ class Daemon:
             await api.start(topology)
             stack.push_async_callback(api.stop)
 
+        await self._serve_services(stack)
+
         start = bootstrap(topology, self._layout, await asyncio.to_thread(read_overlay, self._root))
         self._envoy = EnvoyKeeper(binary, start, self._layout, state=self._state, changed=self._status.notify)
         stack.push_async_callback(self._envoy.stop)
@@ -166,6 +169,12 @@ class Daemon:
             await asyncio.gather(starting, return_exceptions=True)
             raise
         await self._wait_reachable()
+
+    async def _serve_services(self, stack: AsyncExitStack) -> None:
+        assert self._controller is not None, "started just before"
+        api = ServiceApi(self._layout, self._controller.set_key_set)
+        await api.start()
+        stack.push_async_callback(api.stop)
 
     async def _start_agent(self, stack: AsyncExitStack, topology: Topology) -> None:
         channel = unix_channel(self._layout.admin_socket)

@@ -5,6 +5,7 @@ protobuf or Envoy, and nothing here imports another part of Protomesh.
 """
 
 from protomesh.model.address import Address, TcpAddress, UnixAddress, parse_address
+from protomesh.model.auth import Auth
 from protomesh.model.contract import (
     DEFAULT_MAX_REQUEST_BYTES,
     DeclaredError,
@@ -24,6 +25,7 @@ __all__ = [
     "DEFAULT_MAX_REQUEST_BYTES",
     "Address",
     "Audience",
+    "Auth",
     "Call",
     "Command",
     "Cors",

@@ -38,6 +38,11 @@ class Layout:
         return str(self.run / "operator-api.sock")
 
     @property
+    def service_api_socket(self) -> str:
+        """What the mesh answers to its own services, behind their egress."""
+        return str(self.run / "service-api.sock")
+
+    @property
     def operator_socket(self) -> str:
         """Envoy's listener for the operator: every method, INTERNAL ones included. Mode 0600."""
         return str(self.run / "operator.sock")

@@ -8,6 +8,7 @@ from grpc import aio
 from protomesh.runtime.current import Metadatum, current, time_remaining
 from protomesh.runtime.errors import DeclaredError
 from protomesh.runtime.method import method_of
+from protomesh.runtime.user import CLAIMS, SCOPES, SUBJECT
 
 __all__ = ["MeshChannel", "MeshMultiCallable"]
 
@@ -152,4 +153,6 @@ def _carried(given: list[Metadatum]) -> list[Metadatum]:
     if scope is None:
         return given
     keys = {key.lower() for key, _ in given}
+    if SUBJECT in keys:  # on behalf of somebody else, who has nothing of this one
+        keys |= {SCOPES, CLAIMS}
     return given + [(key, value) for key, value in scope.forwarded if key not in keys]

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 from grpc.aio import ServicerContext
 
 from protomesh.runtime.current import FORWARDED, Metadatum, Scope
 from protomesh.runtime.drain import Drain
+from protomesh.runtime.errors import StatusError
 from protomesh.runtime.method import Method
 from protomesh.runtime.user import CALLER, User, user_of
 
@@ -50,6 +52,19 @@ class Context(Scope):
     def user(self) -> User | None:
         """On whose behalf the call is made. None where the contract asks for no user."""
         return user_of(self.metadata)
+
+    def require_user(self) -> User:
+        """The user. A call on nobody's behalf ends here.
+
+        The edge lets no call of a USER method in without a token; a service or the operator may have none to act for.
+
+        Raises:
+            StatusError: UNAUTHENTICATED.
+        """
+        user = self.user
+        if user is None:
+            raise StatusError(grpc.StatusCode.UNAUTHENTICATED, f"{self.method} is called on behalf of a user")
+        return user
 
     @property
     def caller(self) -> str | None:

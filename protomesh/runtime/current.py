@@ -9,7 +9,15 @@ Metadatum = tuple[str, str | bytes]
 
 # W3C trace context and baggage, Envoy's request id, and the user on whose behalf all of it happens.
 FORWARDED = frozenset(
-    {"traceparent", "tracestate", "baggage", "x-request-id", "x-protomesh-subject", "x-protomesh-scopes"}
+    {
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "x-request-id",
+        "x-protomesh-subject",
+        "x-protomesh-scopes",
+        "x-protomesh-claims",
+    }
 )
 _TRACE_ID = slice(3, 35)  # 00-<trace id>-<span id>-01 (W3C Trace Context)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from grpc import aio
 
+from protomesh.keys.v1.key_set_service_pb2 import PublishKeySetRequest
+from protomesh.keys.v1.key_set_service_pb2_grpc import KeySetServiceStub
 from protomesh.runtime.client import MeshChannel
 from protomesh.runtime.current import time_remaining
 from protomesh.runtime.launch import Launch
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Mesh"]
 
+_PUBLISHED_WITHIN = 30  # seconds
+# A worker may look for Envoy before it listens: gRPC's own first pause is a second, and the next ones longer.
+_OPTIONS = (("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 1000))
 StubT = TypeVar("StubT")
 SettingsT = TypeVar("SettingsT")
 
@@ -67,6 +72,21 @@ class Mesh:
         async with Database(url, remaining=time_remaining) as database:
             yield database
 
+    async def publish_keys(self, jwks: str) -> None:
+        """Has the mesh verify tokens with these public keys: the JSON of a JSON Web Key Set (RFC 7517).
+
+        Only for the service that mesh.yaml's `auth` names. Returns when every Envoy verifies with them, and only then
+        may the service sign with a key that is new; a key that is no longer in the set is refused from then on. While
+        the mesh is starting it waits for Envoy.
+
+        Raises:
+            grpc.aio.AioRpcError: INVALID_ARGUMENT if it is no key set or has a private key in it; DEADLINE_EXCEEDED if
+                Envoy has not taken it within 30 seconds; PERMISSION_DENIED or UNIMPLEMENTED if `auth` names another
+                service, or is not there.
+        """
+        keys = KeySetServiceStub(self._connect("protomesh.keys.v1.KeySetService"))
+        await keys.PublishKeySet(PublishKeySetRequest(jwks=jwks), timeout=_PUBLISHED_WITHIN, wait_for_ready=True)
+
     def settings(self, cls: type[SettingsT]) -> SettingsT:
         """The service's settings: a frozen dataclass filled from the environment; see `read_settings`."""
         return read_settings(cls, self._launch.environ)
@@ -74,7 +94,7 @@ class Mesh:
     def _egress(self, rpc_service: str) -> aio.Channel:
         target = self._launch.egress_for(rpc_service)
         if target not in self._channels:
-            self._channels[target] = aio.insecure_channel(target)
+            self._channels[target] = aio.insecure_channel(target, options=_OPTIONS)
         return self._channels[target]
 
     async def __aenter__(self) -> Self:

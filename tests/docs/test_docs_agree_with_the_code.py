@@ -74,6 +74,7 @@ def test_every_key_of_mesh_yaml_is_explained() -> None:
     sections = (
         mesh_schema.MeshFile,
         mesh_schema.GatewayFile,
+        mesh_schema.AuthFile,
         mesh_schema.ServiceFile,
         mesh_schema.Contracts,
         mesh_schema.Override,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from protomesh.contract import gateways, ignores, mesh_yaml, policies, sources, yaml_tree
 from protomesh.contract.lint import (
     access,
+    auth,
     calls,
     deadlines,
     errors,
@@ -25,7 +26,7 @@ from protomesh.contract.report import Report, Rule
 __all__ = ["RULES", "Project", "run"]
 
 _OF_CONTRACTS = (deadlines, safety, access, rest, paging, streams, errors, events, packages)
-_FAMILIES = (references, calls, *_OF_CONTRACTS)
+_FAMILIES = (references, calls, auth, *_OF_CONTRACTS)
 _ELSEWHERE = (sources, yaml_tree, mesh_yaml, gateways, policies, ignores)
 
 RULES: Mapping[str, Rule] = {

@@ -3,21 +3,25 @@
 from collections.abc import Iterator
 
 from protomesh.model import Layout, RpcService, Service, Topology, UnixAddress
+from protomesh.targets.envoy.cluster import api_cluster
 from protomesh.targets.envoy.configuration import Rendered
 from protomesh.targets.envoy.filters.header_to_metadata import CALLED_METHOD
 from protomesh.targets.envoy.filters.http_filter import Face
 from protomesh.targets.envoy.listener import listener
-from protomesh.targets.envoy.names import CLUSTER, ROUTES, Body, egress
-from protomesh.targets.envoy.route import method_route, no_such_method, refusal
+from protomesh.targets.envoy.names import CLUSTER, ROUTES, SERVICE_API, Body, egress
+from protomesh.targets.envoy.route import internal_api, method_route, no_such_method, refusal
 from protomesh.targets.envoy.routes import by_path, by_prefix
 
-__all__ = ["egresses"]
+__all__ = ["PUBLISH_KEY_SET", "egresses"]
 
+PUBLISH_KEY_SET = "protomesh.keys.v1.KeySetService/PublishKeySet"
 _FORBIDDEN = 403
 
 
 def egresses(topology: Topology, layout: Layout, suspended: frozenset[str]) -> Iterator[Rendered]:
-    """Yields a listener with its routes for each service that the mesh starts."""
+    """Yields a listener with its routes for each service that the mesh starts, and what the mesh answers there."""
+    if topology.auth is not None:
+        yield api_cluster(SERVICE_API, layout.service_api_socket)
     for service in topology.services.values():
         if service.supervised:
             name = egress(service.name)
@@ -32,11 +36,14 @@ def _routes(topology: Topology, caller: Service, suspended: frozenset[str]) -> R
     routes = {
         method.path: method_route(callee, method, face=Face.EGRESS, suspended=callee.name in suspended)
         for callee, method in callable_methods
-    }
+    } | _of_the_mesh(topology, caller)
     refusals = {
         f"/{rpc_service.full_name}/": _not_in_calls(caller, callee, rpc_service)
         for callee, rpc_service in topology.rpc_services()
     }
+    clusters = {callee.name for callee, _ in callable_methods}
+    if _issues_tokens(topology, caller):
+        clusters.add(SERVICE_API)
     virtual_host: Body = {
         "name": name,
         "domains": ["*"],
@@ -50,9 +57,20 @@ def _routes(topology: Topology, caller: Service, suspended: frozenset[str]) -> R
             "validate_clusters": False,  # the catch-all names a cluster that does not exist
             "virtual_hosts": [virtual_host],
         },
-        needs=tuple((CLUSTER, callee) for callee in sorted({callee.name for callee, _ in callable_methods})),
+        needs=tuple((CLUSTER, name) for name in sorted(clusters)),
         origins={method.full_name: method.origin for _, method in callable_methods},
     )
+
+
+def _of_the_mesh(topology: Topology, caller: Service) -> dict[str, Body]:
+    """What the mesh itself answers to one of its services."""
+    if not _issues_tokens(topology, caller):
+        return {}
+    return {f"/{PUBLISH_KEY_SET}": internal_api(PUBLISH_KEY_SET, SERVICE_API)}
+
+
+def _issues_tokens(topology: Topology, service: Service) -> bool:
+    return topology.auth is not None and topology.auth.service == service.name
 
 
 def _not_in_calls(caller: Service, callee: Service, called: RpcService) -> Body:

@@ -13,6 +13,7 @@ __all__ = [
     "OPERATOR_API",
     "RESERVED",
     "ROUTES",
+    "SERVICE_API",
     "XDS",
     "Body",
     "egress",
@@ -32,10 +33,11 @@ EXTENSION = _TYPES + "envoy.config.core.v3.TypedExtensionConfig"
 
 EDGE_API = "edge-api"  # reflection and health as the edge shows them
 OPERATOR_API = "operator-api"  # the same for the operator
+SERVICE_API = "service-api"  # what the mesh answers to its own services
 XDS = "xds"  # the control plane
 NO_CLUSTER = "none"  # never exists; a route to it answers NOT_FOUND
 OPERATOR = "operator"  # the operator's listener, and who calls through it
-RESERVED = frozenset({EDGE_API, OPERATOR_API, XDS, NO_CLUSTER, OPERATOR})
+RESERVED = frozenset({EDGE_API, OPERATOR_API, SERVICE_API, XDS, NO_CLUSTER, OPERATOR})
 """Names that mean something else here: no service of mesh.yaml may have one of them."""
 
 

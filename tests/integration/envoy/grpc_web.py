@@ -23,14 +23,24 @@ class Answer:
     details: str
 
 
-async def call(client: httpx.AsyncClient, name: str, *, text: bool = False, origin: str = "", **fields: str) -> Answer:
+async def call(
+    client: httpx.AsyncClient,
+    name: str,
+    *,
+    text: bool = False,
+    origin: str = "",
+    headers: dict[str, str] | None = None,
+    **fields: str,
+) -> Answer:
     """Calls a method; in base64 if `text`."""
     kind = "application/grpc-web-text" if text else "application/grpc-web+proto"
     message = ItemRequest(**fields).SerializeToString()
     body = b"\0" + len(message).to_bytes(4, "big") + message
-    headers = {"content-type": kind, "accept": kind, "x-grpc-web": "1"} | ({"origin": origin} if origin else {})
+    sent = {"content-type": kind, "accept": kind, "x-grpc-web": "1"} | (headers or {})
+    if origin:
+        sent["origin"] = origin
     content = base64.b64encode(body) if text else body
-    response = await client.post(f"/{SERVICE}/{name}", content=content, headers=headers)
+    response = await client.post(f"/{SERVICE}/{name}", content=content, headers=sent)
     messages, trailers = _frames(_decoded(response.content) if text else response.content)
     found = {**response.headers, **trailers}
     return Answer(response, messages, int(found["grpc-status"]), found.get("grpc-message", ""))

@@ -19,7 +19,8 @@ from probe.v1 import (
     WatchResponse,
 )
 
-from protomesh.runtime import Context
+from protomesh.runtime import Context, User
+from protomesh.runtime.user import user_of
 
 
 async def test_trace_request_id_baggage_and_user_travel_on(servers: Any) -> None:
@@ -75,22 +76,45 @@ async def test_calls_of_one_request_without_an_id_share_one(servers: Any) -> Non
 
 
 async def test_metadata_of_the_call_itself_wins_over_what_travels(servers: Any) -> None:
-    """A service may act on behalf of another user."""
+    """A service may act on behalf of another user, who gets nothing of the first one's."""
     seen: list[Any] = []
 
     async def answer(_request: Any, context: Context) -> Any:
-        seen.append(context.user.subject if context.user else None)
+        seen.append(context.user)
         return AnswerResponse()
 
     leaf = await servers.leaf(Answer=answer)
 
     async def ask(_request: Any, _context: Context) -> Any:
-        await leaf.Answer(AnswerRequest(), metadata=(("x-protomesh-subject", "bob"),))
+        await leaf.Answer(AnswerRequest(), metadata=tuple(User("bob").metadata()))
+        await leaf.Answer(AnswerRequest())
         return AskResponse()
 
-    front = await servers.front(("x-protomesh-subject", "alice"), Ask=ask)
+    alice = User("alice", frozenset({"a", "b"}), {"sub": "alice", "team": "blue"})
+    front = await servers.front(*alice.metadata(), Ask=ask)
     await front.Ask(AskRequest())
-    assert seen == ["bob"]
+    assert seen == [User("bob"), alice]
+
+
+async def test_who_needs_a_user_says_so(servers: Any) -> None:
+    """`require_user` gives the user, or ends the call as UNAUTHENTICATED."""
+
+    async def answer(_request: Any, context: Context) -> Any:
+        return AnswerResponse(text=context.require_user().subject)
+
+    assert (
+        await (await servers.leaf(*User("alice").metadata(), Answer=answer)).Answer(AnswerRequest())
+    ).text == "alice"
+    with pytest.raises(aio.AioRpcError) as refused:
+        await (await servers.leaf(Answer=answer)).Answer(AnswerRequest())
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert refused.value.details() == "probe.v1.LeafService/Answer is called on behalf of a user"
+
+
+@pytest.mark.parametrize("claims", ["%%%", "e30", "W10", ""])
+async def test_claims_that_can_not_be_read_are_none(claims: str) -> None:
+    """A caller of another language may send no claims, or an empty set."""
+    assert user_of({"x-protomesh-subject": "alice", "x-protomesh-claims": claims}) == User("alice")
 
 
 async def test_breaking_out_of_a_stream_cancels_it_over_two_hops(servers: Any) -> None:

@@ -17,6 +17,7 @@ from protomesh.targets.envoy.filters.health_check import health_check
 from protomesh.targets.envoy.filters.http_filter import Face, HttpFilter
 from protomesh.targets.envoy.filters.jwt_authn import jwt_authn
 from protomesh.targets.envoy.filters.local_ratelimit import local_ratelimit
+from protomesh.targets.envoy.filters.rbac import rbac
 from protomesh.targets.envoy.filters.rest_stream_type import rest_stream_type
 from protomesh.targets.envoy.filters.router import router
 from protomesh.targets.envoy.names import EXTENSION, Body, typed
@@ -36,6 +37,7 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
     header_mutation,  # behind gRPC-Web and REST, which turn trailers into something else; sees all answers below
     health_check,  # answers /healthz, which no method and no policy is about
     jwt_authn,  # who is calling
+    rbac,  # and whether they may
     local_ratelimit,  # a refused call costs nothing below
     body_size_limit,  # the last word on the request's bytes, which are gRPC's now
     grpc_stats,  # counts what reaches a service

@@ -1,0 +1,211 @@
+"""Keys on their way: from the issuer through its egress to the control plane, and by ADS to a real Envoy."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from grpc_health.v1 import health, health_pb2_grpc
+
+from protomesh.contract import compile_project
+from protomesh.control.controller import Controller
+from protomesh.control.service_api import ServiceApi
+from protomesh.model import Endpoint, Layout, Topology, UnixAddress
+from protomesh.proxy import EnvoyProcess, Schemas, find
+from protomesh.runtime.launch import Launch, environment
+from protomesh.runtime.mesh import Mesh
+from protomesh.targets.envoy import bootstrap
+from tests.integration.envoy.tokens import AUDIENCE, ISSUER, Issuer
+
+PROTO = """\
+syntax = "proto3";
+package desk.v1;
+import "protomesh/v1/options.proto";
+
+service DeskService {
+  option (protomesh.v1.service) = {timeout: "2s", audience: AUDIENCE_USER};
+  rpc Sit(SitRequest) returns (SitResponse);
+  rpc Watch(WatchRequest) returns (stream WatchResponse);
+}
+message SitRequest {}
+message SitResponse {}
+message WatchRequest { string resume_token = 1; }
+message WatchResponse {}
+"""
+MESH = """\
+name: office
+gateways: [{{listen: "127.0.0.1:{port}"}}]
+auth: {{issuer: "{issuer}", audience: {audience}, jwks: {{service: gate}}}}
+services:
+  desk: {{run: desk.app:app, serves: [desk.v1.DeskService]}}
+  gate: {{run: gate.app:app}}
+"""
+
+
+@dataclass
+class Office:
+    """A mesh with an issuer, whose control plane and Envoy run; and the service behind is a few lines of the test."""
+
+    topology: Topology
+    layout: Layout
+    edge: grpc.aio.Channel
+    more: asyncio.Event
+
+    def mesh(self, service: str) -> Mesh:
+        """What a worker of a service gets."""
+        egress = f"unix:{self.layout.egress_socket(service)}"
+        variables = environment(service, "unix:/unused", egress, str(self.layout.data(service)), log="json")
+        return Mesh(Launch.read(variables))
+
+    async def publish(self, key_set: str, *, service: str = "gate") -> None:
+        """As a service does."""
+        async with self.mesh(service) as mesh:
+            await mesh.publish_keys(key_set)
+
+    async def sit(self, issuer: Issuer, **changes: Any) -> str:
+        """Calls with a token; the status that this ends with."""
+        call: Any = self.edge.unary_unary("/desk.v1.DeskService/Sit")
+        try:
+            await call(b"", metadata=issuer.bearer(**changes), timeout=10)
+        except grpc.aio.AioRpcError as error:
+            return error.code().name
+        return "OK"
+
+    def watch(self, issuer: Issuer) -> Any:
+        """A stream with a token."""
+        start: Any = self.edge.unary_stream("/desk.v1.DeskService/Watch")
+        return start(b"", metadata=issuer.bearer())
+
+
+@asynccontextmanager
+async def desk(path: str, more: asyncio.Event) -> AsyncIterator[Endpoint]:
+    """The service: its stream sends one message, and another when the test lets it."""
+
+    async def sit(_request: bytes, _context: Any) -> bytes:
+        return b""
+
+    async def watch(_request: bytes, context: Any) -> None:
+        await context.write(b"")
+        await more.wait()
+        await context.write(b"")
+
+    server = grpc.aio.server()
+    handlers: Any = {
+        "Sit": grpc.unary_unary_rpc_method_handler(sit),
+        "Watch": grpc.unary_stream_rpc_method_handler(watch),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("desk.v1.DeskService", handlers),))
+    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
+    server.add_insecure_port(f"unix:{path}")
+    await server.start()
+    try:
+        yield Endpoint(address=UnixAddress(path))
+    finally:
+        await server.stop(0)
+
+
+@pytest.fixture
+async def office(run_directory: Path, schemas: Schemas) -> AsyncIterator[Office]:
+    """Everything runs; no key has been published yet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = run_directory / "protos" / "desk" / "v1"
+    folder.mkdir(parents=True)
+    (folder / "desk.proto").write_text(PROTO)
+    (run_directory / "mesh.yaml").write_text(MESH.format(port=port, issuer=ISSUER, audience=AUDIENCE))
+    topology = compile_project(run_directory, variables={}).topology
+    layout = Layout(run=PurePosixPath(run_directory), state=PurePosixPath(run_directory) / ".protomesh")
+    controller, more = Controller(find(), schemas, layout), asyncio.Event()
+    await controller.start()
+    await controller.apply(topology)
+    api = ServiceApi(layout, controller.set_key_set)
+    await api.start()
+    envoy = await EnvoyProcess.start(find(), bootstrap(topology, layout, {}), layout, concurrency=1)
+    try:
+        await envoy.wait_live()
+        async with (
+            desk(f"{run_directory}/desk.sock", more) as endpoint,
+            grpc.aio.insecure_channel(f"127.0.0.1:{port}") as edge,
+        ):
+            await controller.set_endpoints("desk", [endpoint])
+            yield Office(topology, layout, edge, more)
+    finally:
+        await envoy.stop()
+        await api.stop()
+        await controller.stop()
+
+
+async def test_a_token_is_valid_as_soon_as_its_key_has_been_published(office: Office) -> None:
+    """`publish_keys` returns when Envoy verifies with the new set: the very next call passes, or is refused."""
+    old, new = Issuer("key-1"), Issuer("key-2")
+    assert await office.sit(old) == "UNAUTHENTICATED"
+    await office.publish(old.key_set)
+    assert await office.sit(old) == "OK"
+    for _ in range(10):  # rotated to and fro: there is no moment at which Envoy has neither
+        await office.publish(_both(old, new))
+        assert (await office.sit(old), await office.sit(new)) == ("OK", "OK")
+        await office.publish(new.key_set)
+        assert (await office.sit(old), await office.sit(new)) == ("UNAUTHENTICATED", "OK")
+        old, new = new, old
+
+
+async def test_streams_outlive_new_keys(office: Office) -> None:
+    """Whoever is in stays in: a new set restarts no listener, and cuts nothing."""
+    issuer = Issuer()
+    await office.publish(issuer.key_set)
+    stream = office.watch(issuer)
+    assert await stream.read() == b""
+    await office.publish(Issuer("another").key_set)
+    assert await office.sit(issuer) == "UNAUTHENTICATED"
+    office.more.set()
+    assert await stream.read() == b""
+    assert await stream.code() is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("", "it is not JSON"),
+        ("[]", "it has no keys"),
+        ('{"keys": []}', "it has no keys"),
+        ('{"keys": [{"kid": "a"}]}', "keys[0] is no key: it has no kty"),
+        ('{"keys": [{"kty": "EC"}]}', "keys[0] has no kid"),
+        ('{"keys": [{"kty": "EC", "kid": "a"}, {"kty": "EC", "kid": "a"}]}', "two keys have the kid 'a'"),
+        ('{"keys": [{"kty": "oct", "kid": "a", "k": "c2VjcmV0"}]}', "'a' is a private or symmetric one"),
+        ('{"keys": [{"kty": "EC", "kid": "a", "crv": "P-256", "x": "AA", "y": "AA"}]}', "Envoy refuses it"),
+        ('{"keys": [' + " " * 65536 + "]}", "it has more than 65536 bytes"),
+    ],
+)
+async def test_what_is_no_set_of_public_keys_is_refused(office: Office, wrong: str, told: str) -> None:
+    """INVALID_ARGUMENT says why, and the keys that were there stay."""
+    issuer = Issuer()
+    await office.publish(issuer.key_set)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await office.publish(wrong)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert told in (refused.value.details() or "")
+    assert "c2VjcmV0" not in (refused.value.details() or "")
+    assert await office.sit(issuer) == "OK"
+
+
+async def test_only_the_issuer_publishes_keys(office: Office) -> None:
+    """Another service has no such method at its egress, nor has the edge."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await office.publish(Issuer().key_set, service="desk")
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    call: Any = office.edge.unary_unary("/protomesh.keys.v1.KeySetService/PublishKeySet")
+    with pytest.raises(grpc.aio.AioRpcError) as unknown:
+        await call(b"")
+    assert unknown.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def _both(one: Issuer, other: Issuer) -> str:
+    return json.dumps({"keys": [*json.loads(one.key_set)["keys"], *json.loads(other.key_set)["keys"]]})
