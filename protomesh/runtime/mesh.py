@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -43,6 +44,14 @@ class Mesh:
     def service(self) -> str:
         """This service's name in mesh.yaml."""
         return self._launch.service
+
+    @property
+    def data(self) -> Path:
+        """The directory that is the service's own: its workers on this machine share it, and it survives `down`.
+
+        It exists once a database was opened; who needs it earlier makes it.
+        """
+        return self._launch.data
 
     def client(self, stub: Callable[[aio.Channel], StubT]) -> StubT:
         """A client of another service: `mesh.client(CatalogServiceStub)`.

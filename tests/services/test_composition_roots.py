@@ -1,9 +1,13 @@
+import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+from google.type.money_pb2 import Money
 from sqlalchemy import text
 
+from protomesh.runtime import User
 from protomesh.runtime.store.revisions import differences
 from protomesh.testing.database import Databases
 from protomesh.testing.fake import Fake
@@ -11,9 +15,11 @@ from protomesh.testing.running import running
 from services.catalog.app import app as catalog_app
 from services.inventory.app import app as inventory_app
 from services.orders.app import app as orders_app
+from services.payments.app import app as payments_app
 from shop.catalog.v1 import CatalogServiceStub, GetProductRequest
 from shop.inventory.v1 import GetStockRequest, InventoryServiceStub
 from shop.orders.v1 import ListOrdersRequest, OrdersServiceStub
+from shop.payments.v1 import AuthorizePaymentRequest, PaymentsServiceStub
 
 
 def settings(database: Databases, package: str) -> Mapping[str, str]:
@@ -45,6 +51,26 @@ async def test_the_orders_run(database: Databases) -> None:
     assert list(found.orders) == []
 
 
+async def test_the_payments_run(database: Databases, tmp_path: Path) -> None:
+    """With nobody to ask but the local provider, whose books are where the settings say, or with the other data."""
+    request = AuthorizePaymentRequest(
+        request_id=str(uuid.uuid4()),
+        order_id="order-1",
+        amount=Money(currency_code="EUR", units=5),
+        card_number="4000000000000101",
+    )
+    chosen = {**settings(database, "services.payments"), "PROVIDER_LEDGER": str(tmp_path / "books")}
+    async with running(payments_app, settings=chosen, data=tmp_path / "data") as payments:
+        await payments.client(PaymentsServiceStub, user=User("alice")).AuthorizePayment(request)
+        assert [job.name for job in payments.app.jobs] == ["forget_answers"]
+    assert (tmp_path / "books").is_file()
+    async with running(
+        payments_app, settings=settings(database, "services.payments"), data=tmp_path / "data"
+    ) as payments:
+        await payments.client(PaymentsServiceStub, user=User("alice")).AuthorizePayment(request)
+    assert (tmp_path / "data" / "provider-ledger.sqlite").is_file()
+
+
 async def test_a_worker_migrates_its_database_before_it_answers() -> None:
     """With nothing there but an empty directory: a process of its own does it."""
     async with running(catalog_app) as catalog:
@@ -52,7 +78,7 @@ async def test_a_worker_migrates_its_database_before_it_answers() -> None:
     assert found.product.title == "Ceremonial Matcha"
 
 
-@pytest.mark.parametrize("package", ["services.catalog", "services.inventory", "services.orders"])
+@pytest.mark.parametrize("package", ["services.catalog", "services.inventory", "services.orders", "services.payments"])
 def test_migrations_make_the_tables_that_the_code_has(package: str) -> None:
     """Neither was forgotten."""
     assert differences(package) == []

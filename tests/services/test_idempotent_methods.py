@@ -2,27 +2,39 @@
 
 import uuid
 from collections.abc import AsyncGenerator, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
+from google.type.money_pb2 import Money
 from grpc.aio import AioRpcError
 
+from protomesh.runtime import User
 from protomesh.testing.database import Databases
 from protomesh.testing.serving import serving
 from services.catalog.service import Catalog
 from services.inventory.service import Inventory
 from services.orders.service import Orders
+from services.payments.bank import LocalBank
+from services.payments.service import Payments
 from shop.catalog.v1 import CatalogServiceStub, catalog_service_pb2
 from shop.inventory.v1 import InventoryServiceStub, ReleaseRequest, ReserveRequest, inventory_service_pb2
 from shop.orders.v1 import OrdersServiceStub, PlaceOrderRequest, orders_service_pb2
+from shop.payments.v1 import (
+    AuthorizePaymentRequest,
+    CapturePaymentRequest,
+    PaymentsServiceStub,
+    RefundPaymentRequest,
+    payments_service_pb2,
+)
 
 SERVICES: list[ServiceDescriptor] = [
     service
-    for contract in (catalog_service_pb2, inventory_service_pb2, orders_service_pb2)
+    for contract in (catalog_service_pb2, inventory_service_pb2, orders_service_pb2, payments_service_pb2)
     for service in contract.DESCRIPTOR.services_by_name.values()
 ]
 IDEMPOTENT = sorted(
@@ -32,12 +44,31 @@ IDEMPOTENT = sorted(
     if method.GetOptions().idempotency_level == MethodOptions.IDEMPOTENT
 )
 HELD = str(uuid.uuid4())  # a reservation that is there to be released
+PAID, PAID_TOO = str(uuid.uuid4()), str(uuid.uuid4())  # payments that are authorized
+
+
+def payment(request_id: str = "") -> AuthorizePaymentRequest:
+    """A request for one."""
+    amount = Money(currency_code="EUR", units=5)
+    return AuthorizePaymentRequest(
+        request_id=request_id, order_id="order-1", amount=amount, card_number="4000000000000101"
+    )
+
 
 # A request of each, and what makes it another request.
 REQUESTS: dict[str, tuple[Any, Callable[[Any], None]]] = {
+    "AuthorizePayment": (payment(), lambda request: setattr(request, "order_id", "order-2")),
+    "CapturePayment": (
+        CapturePaymentRequest(payment_id=PAID),
+        lambda request: setattr(request, "payment_id", PAID_TOO),
+    ),
     "PlaceOrder": (
         PlaceOrderRequest(lines=[PlaceOrderRequest.Line(product_id="matcha", quantity=2)]),
         lambda request: request.lines.add(product_id="honey-spoon", quantity=1),
+    ),
+    "RefundPayment": (
+        RefundPaymentRequest(payment_id=PAID),
+        lambda request: setattr(request, "payment_id", PAID_TOO),
     ),
     "Release": (ReleaseRequest(reservation_id=HELD), lambda request: setattr(request, "reservation_id", "other")),
     "Reserve": (ReserveRequest(product_id="matcha", quantity=2), lambda request: setattr(request, "quantity", 3)),
@@ -45,8 +76,10 @@ REQUESTS: dict[str, tuple[Any, Callable[[Any], None]]] = {
 
 
 @pytest.fixture
-async def shop(database: Databases, now: Callable[[], datetime]) -> AsyncGenerator[list[Any]]:
-    """Clients of all three services, which call each other for real."""
+async def shop(database: Databases, now: Callable[[], datetime], tmp_path: Path) -> AsyncGenerator[list[Any]]:
+    """Clients of all services, which call each other for real."""
+    bank = LocalBank(tmp_path / "ledger", now)
+    payments_db = await database("services.payments")
     catalog_db = await database("services.catalog")
     inventory_db = await database("services.inventory")
     orders_db = await database("services.orders")
@@ -54,9 +87,14 @@ async def shop(database: Databases, now: Callable[[], datetime]) -> AsyncGenerat
         serving(Catalog(catalog_db, now), CatalogServiceStub) as catalog,
         serving(Inventory(inventory_db, catalog, now), InventoryServiceStub) as inventory,
         serving(Orders(orders_db, catalog, inventory, now, lambda: uuid.uuid4().hex), OrdersServiceStub) as orders,
+        serving(
+            Payments(payments_db, bank, now, timedelta(seconds=10)), PaymentsServiceStub, user=User("alice")
+        ) as payments,
     ):
         await inventory.Reserve(ReserveRequest(request_id=HELD, product_id="travel-mug", quantity=1))
-        yield [catalog, inventory, orders]
+        await payments.AuthorizePayment(payment(PAID))
+        await payments.AuthorizePayment(payment(PAID_TOO))
+        yield [catalog, inventory, orders, payments]
 
 
 def test_every_idempotent_method_is_tested() -> None:
