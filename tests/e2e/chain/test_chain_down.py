@@ -115,7 +115,7 @@ async def test_an_open_stream_does_not_hold_the_end_up(chain: Mesh, contracts: C
 async def test_new_callers_are_refused_while_others_are_answered(chain: Mesh, contracts: Contracts) -> None:
     """Whoever balances between several meshes learns at once that this one ends."""
     async with reach.edge(chain) as channel:
-        call = asyncio.create_task(Caller(channel, contracts).call(GET, key="slow", delay_ms=1000))
+        call = asyncio.create_task(Caller(channel, contracts).call(GET, key="slow", delay_ms=2000))
         await _in_progress(chain, 1)
         down = asyncio.create_task(asyncio.to_thread(chain.protomesh, "down", check=True))
         async with asyncio.timeout(10):
