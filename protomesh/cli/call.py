@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from protomesh.cli.methods import resolve
 from protomesh.cli.project import Project
 from protomesh.cli.reflection import Reflection
 from protomesh.control.channel import unix_channel
+from protomesh.runtime.current import Metadatum
+from protomesh.runtime.user import User
 
-__all__ = ["call"]
+__all__ = ["call", "on_behalf_of", "read_header"]
 
 _ = error_details_pb2
 
@@ -33,19 +35,18 @@ def call(
     request: str,
     *,
     as_service: str | None,
-    headers: list[str],
+    metadata: Sequence[Metadatum],
     timeout: float | None,
 ) -> None:
     """Prints the response, each message of a stream on a line of its own.
 
     Goes through the operator's socket, where every method is; with `as_service` through that service's egress, where
-    only what its `calls` name is.
+    only what its `calls` name is. `metadata` goes along.
 
     Raises:
         Failure: the call failed (64 + its status code), nothing runs, or the input is wrong.
     """
     project = Project.find(directory)
-    metadata = [_header(text) for text in headers]
     egress = None
     if as_service is not None:
         egress = project.layout.egress_socket(as_service)
@@ -59,7 +60,7 @@ async def _call(
     project: Project,
     name: str,
     text: str,
-    metadata: list[tuple[str, str | bytes]],
+    metadata: Sequence[Metadatum],
     egress: str | None,
     limit: float | None,
 ) -> None:
@@ -90,7 +91,7 @@ async def _send(
     full_name: str,
     method: MethodDescriptor,
     requests: Iterator[Message],
-    metadata: list[tuple[str, str | bytes]],
+    metadata: Sequence[Metadatum],
     limit: float | None,
     reflection: Reflection,
 ) -> None:
@@ -165,7 +166,25 @@ def _values(text: str) -> Iterator[Any]:
         yield value
 
 
-def _header(text: str) -> tuple[str, str | bytes]:
+def on_behalf_of(user: str | None, scopes: list[str]) -> list[Metadatum]:
+    """The metadata by which a service hears for whom it works. The operator needs no token to say so.
+
+    Raises:
+        Failure: there are scopes and nobody who has them.
+    """
+    if user is None:
+        if scopes:
+            raise Failure("--scope is of a user: add --user SUBJECT.", ExitCode.INVALID)
+        return []
+    return list(User(user, frozenset(scopes)).metadata())
+
+
+def read_header(text: str) -> Metadatum:
+    """Metadata as a person writes it, KEY:VALUE.
+
+    Raises:
+        Failure: it is not written so.
+    """
     key, colon, value = text.partition(":")
     key = key.strip().lower()
     if not colon or not key:

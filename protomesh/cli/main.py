@@ -82,14 +82,27 @@ def call(
     as_service: Annotated[
         str | None, typer.Option("--as", metavar="SERVICE", help="Call as that service would, with its permissions.")
     ] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="SUBJECT", help="Call on behalf of a user, without a token.")
+    ] = None,
+    scope: Annotated[list[str] | None, typer.Option(metavar="SCOPE", help="A scope of that user.")] = None,
     header: Annotated[list[str] | None, typer.Option("--header", "-H", metavar="KEY:VALUE")] = None,
     timeout: Annotated[float | None, typer.Option(metavar="SECONDS", help="Deadline of the call.")] = None,
     project: ProjectOption = None,
 ) -> None:
     """Call a method of the running mesh, INTERNAL ones included. Streams are one JSON value a line."""
     from protomesh.cli.call import call as run  # noqa: PLC0415
+    from protomesh.cli.call import on_behalf_of, read_header  # noqa: PLC0415
 
-    run(project, method, request, as_service=as_service, headers=header or [], timeout=timeout)
+    behalf = on_behalf_of(user, scope or [])
+    run(
+        project,
+        method,
+        request,
+        as_service=as_service,
+        metadata=[*behalf, *map(read_header, header or [])],
+        timeout=timeout,
+    )
 
 
 @app.command()

@@ -33,6 +33,12 @@ def test_a_call_as_a_service_has_its_permissions(running: Mesh) -> None:
     assert "clock may not call" in refused.stderr
 
 
+def test_the_operator_calls_on_behalf_of_a_user(running: Mesh) -> None:
+    """Without a token: the operator's socket is the operator's own."""
+    heard = running.call("Whisper", {"text": "psst"}, "--user", "alice", "--scope", "b", "--scope", "a")
+    assert heard == {"text": "psst", "caller": "operator", "user": "alice", "scopes": ["a", "b"]}
+
+
 def test_a_deadline_ends_a_call(running: Mesh) -> None:
     """The exit code is 64 + the status code, as grpcurl has it."""
     done = running.protomesh("call", "Say", '{"text": "x", "delay_ms": 3000}', "--timeout", "0.3")
@@ -49,6 +55,7 @@ def test_a_deadline_ends_a_call(running: Mesh) -> None:
         (["Say", "{} {}"], "takes exactly one request"),
         (["Sai"], "Say"),
         (["Say", "{}", "-H", "no-colon"], "is no header"),
+        (["Say", "{}", "--scope", "a"], "add --user SUBJECT"),
         (["Say", "{}", "--as", "nobody"], "the mesh has no service"),
     ],
 )

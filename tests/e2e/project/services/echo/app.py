@@ -33,7 +33,12 @@ class Echo(EchoServiceServicer):
         return SayResponse(text=request.text, pid=os.getpid())
 
     async def Whisper(self, request: WhisperRequest, context: Context, /) -> WhisperResponse:
-        return WhisperResponse(text=request.text, caller=context.caller)
+        return WhisperResponse(
+            text=request.text,
+            caller=context.caller,
+            user=context.user.subject if context.user else None,
+            scopes=sorted(context.user.scopes) if context.user else (),
+        )
 
     async def Repeat(self, request: RepeatRequest, context: Context, /) -> AsyncIterator[RepeatResponse]:
         for _ in range(request.times):
