@@ -7,6 +7,9 @@ import protomesh.runtime.context as _protomesh_runtime_context
 import protomesh.runtime.errors as _protomesh_runtime_errors
 import shop.orders.v1.errors_pb2 as _shop_orders_v1_errors__pb2
 import shop.orders.v1.orders_service_pb2 as _shop_orders_v1_orders__service__pb2
+from shop.orders.v1.events_pb2 import OrderCancelled as OrderCancelled
+from shop.orders.v1.events_pb2 import OrderConfirmed as OrderConfirmed
+from shop.orders.v1.events_pb2 import OrderedLine as OrderedLine
 from shop.orders.v1.orders_pb2 import Order as Order
 from shop.orders.v1.orders_pb2 import OrderLine as OrderLine
 from shop.orders.v1.orders_service_pb2 import GetOrderRequest as GetOrderRequest
@@ -24,8 +27,11 @@ __all__ = [
     "MixedCurrencies",
     "NotEnoughStock",
     "Order",
+    "OrderCancelled",
+    "OrderConfirmed",
     "OrderLine",
     "OrderNotFound",
+    "OrderedLine",
     "OrdersServiceServicer",
     "OrdersServiceStub",
     "PlaceOrderRequest",
