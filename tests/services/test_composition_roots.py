@@ -7,16 +7,20 @@ import pytest
 from google.type.money_pb2 import Money
 from sqlalchemy import text
 
+from protomesh.keys.v1.key_set_service_pb2 import PublishKeySetResponse
+from protomesh.keys.v1.key_set_service_pb2_grpc import KeySetServiceStub
 from protomesh.runtime import User
 from protomesh.runtime.store.revisions import differences
 from protomesh.testing.database import Databases
 from protomesh.testing.fake import Fake
 from protomesh.testing.running import running
 from services.catalog.app import app as catalog_app
+from services.identity.app import app as identity_app
 from services.inventory.app import app as inventory_app
 from services.orders.app import app as orders_app
 from services.payments.app import app as payments_app
 from shop.catalog.v1 import CatalogServiceStub, GetProductRequest
+from shop.identity.v1 import IdentityServiceStub, LoginRequest
 from shop.inventory.v1 import GetStockRequest, InventoryServiceStub
 from shop.orders.v1 import ListOrdersRequest, OrdersServiceStub
 from shop.payments.v1 import AuthorizePaymentRequest, PaymentsServiceStub
@@ -32,6 +36,21 @@ async def test_the_catalog_runs(database: Databases) -> None:
     async with running(catalog_app, settings=settings(database, "services.catalog")) as catalog:
         found = await catalog.client(CatalogServiceStub).GetProduct(GetProductRequest(product_id="matcha"))
     assert found.product.product_id == "matcha"
+
+
+async def test_identity_runs(database: Databases) -> None:
+    """With the mesh to tell its keys to, and an administrator."""
+    mesh = Fake(KeySetServiceStub)
+    mesh.on(mesh.stub.PublishKeySet).returns(PublishKeySetResponse())
+    chosen = {"ADMIN_EMAIL": "root@example.com", "ADMIN_PASSWORD": "a password for tests"}
+    environment = {**settings(database, "services.identity"), **chosen}
+    async with running(identity_app, fakes=[mesh], settings=environment) as identity:
+        client = identity.client(IdentityServiceStub)
+        answer = await client.Login(LoginRequest(email="root@example.com", password="a password for tests"))
+        assert [job.name for job in identity.app.jobs] == ["keep_keys", "forget_sessions"]
+    assert answer.tokens.access_token
+    [told] = mesh.requests(mesh.stub.PublishKeySet)
+    assert '"kty": "EC"' in told.jwks
 
 
 async def test_the_inventory_runs(database: Databases) -> None:
@@ -78,7 +97,9 @@ async def test_a_worker_migrates_its_database_before_it_answers() -> None:
     assert found.product.title == "Ceremonial Matcha"
 
 
-@pytest.mark.parametrize("package", ["services.catalog", "services.inventory", "services.orders", "services.payments"])
+@pytest.mark.parametrize(
+    "package", ["services.catalog", "services.identity", "services.inventory", "services.orders", "services.payments"]
+)
 def test_migrations_make_the_tables_that_the_code_has(package: str) -> None:
     """Neither was forgotten."""
     assert differences(package) == []

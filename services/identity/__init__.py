@@ -1,0 +1,1 @@
+"""Who the shop's users are, and the tokens that say so."""
