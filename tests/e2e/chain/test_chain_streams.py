@@ -58,7 +58,10 @@ async def test_a_stream_of_a_restarted_service_says_that_it_was_drained(chain: M
 
 
 async def test_a_drained_stream_can_be_resumed_on_each_protocol(chain: Mesh, contracts: Contracts) -> None:
-    """By gRPC and gRPC-Web it says why it ended. REST has no place for a reason: it ends with a whole line."""
+    """By gRPC and gRPC-Web it says why it ended.
+
+    By REST that is in the trailers, which a web page can't read, nor this client: it ends with a whole line.
+    """
 
     def watch(token: str) -> Call:
         request = contracts.request(WATCH, {"resume_token": token})

@@ -67,6 +67,18 @@ async def test_a_failed_call_is_logged_with_its_code(shop: Mesh, edge: grpc.aio.
     assert {key: line[key] for key in wanted} == wanted
 
 
+async def test_a_failed_rest_call_is_logged_with_the_code_of_its_method(shop: Mesh) -> None:
+    """Beside the HTTP status that the caller saw."""
+    call = get_product("no-such-tea")
+    async with reach.http(shop) as client:
+        response = await client.get(call.url)
+
+    line = reach.access_log(shop, response.headers["x-request-id"])
+
+    wanted = {"method": call.method, "code": 404, "grpc_code": "NotFound"}
+    assert {key: line[key] for key in wanted} == wanted
+
+
 async def test_the_operator_is_a_caller_in_the_log(shop: Mesh, operator: grpc.aio.Channel) -> None:
     """The request id that it gives is kept, as it is one of ours; what it calls itself is not."""
     request_id = str(uuid.uuid4())
