@@ -90,9 +90,9 @@ async def test_the_payments_run(database: Databases, tmp_path: Path) -> None:
     assert (tmp_path / "data" / "provider-ledger.sqlite").is_file()
 
 
-async def test_a_worker_migrates_its_database_before_it_answers() -> None:
-    """With nothing there but an empty directory: a process of its own does it."""
-    async with running(catalog_app) as catalog:
+async def test_a_worker_migrates_its_database_before_it_answers(database: Databases) -> None:
+    """With nothing there yet: a process of its own does it."""
+    async with running(catalog_app, settings={"PROTOMESH_DATABASE_URL": str(database.empty())}) as catalog:
         found = await catalog.client(CatalogServiceStub).GetProduct(GetProductRequest(product_id="matcha"))
     assert found.product.title == "Ceremonial Matcha"
 
@@ -100,9 +100,9 @@ async def test_a_worker_migrates_its_database_before_it_answers() -> None:
 @pytest.mark.parametrize(
     "package", ["services.catalog", "services.identity", "services.inventory", "services.orders", "services.payments"]
 )
-def test_migrations_make_the_tables_that_the_code_has(package: str) -> None:
+def test_migrations_make_the_tables_that_the_code_has(database: Databases, package: str) -> None:
     """Neither was forgotten."""
-    assert differences(package) == []
+    assert differences(package, database.url(package)) == []
 
 
 async def test_every_product_that_the_shop_opens_with_has_stock(database: Databases) -> None:

@@ -7,7 +7,7 @@ Migrations run elsewhere: see `protomesh.runtime.store.migrate`.
 
 from protomesh.runtime.store.changes import Changes, Feed, changes
 from protomesh.runtime.store.database import Database, Transaction
-from protomesh.runtime.store.errors import Contended, RequestIdReused
+from protomesh.runtime.store.errors import Contended, RequestIdReused, Unreachable
 from protomesh.runtime.store.etag import etag
 from protomesh.runtime.store.field_mask import masked
 from protomesh.runtime.store.idempotency import IdentifiedRequest, forget, remember, replayed
@@ -27,6 +27,7 @@ __all__ = [
     "PagedRequest",
     "RequestIdReused",
     "Transaction",
+    "Unreachable",
     "UtcDateTime",
     "changes",
     "database_url",

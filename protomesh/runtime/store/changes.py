@@ -1,21 +1,16 @@
 """Learning that a database has changed, by whomever: this worker, another one, a person with a tool."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from contextvars import Context
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
-
-import aiosqlite
 
 from protomesh.runtime.store.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     from protomesh.runtime.store.database import Database
 
-__all__ = ["Feed", "changes"]
-
-# How late a change may be noticed, and how often one pragma is asked while anybody waits.
-_INTERVAL_SECONDS = 0.05
+__all__ = ["Changes", "Feed", "changes"]
 
 
 def changes(database: "Database") -> "Changes":
@@ -45,19 +40,14 @@ class Changes:
         self._seen = await self._feed.wait_newer(self._seen)
 
 
-class Feed:
-    """Asks one database for its `data_version`, however many loops wait, and only while one does.
+class Feed(ABC):
+    """Counts the changes of one database, however many loops wait, with one connection of its own.
 
-    SQLite changes the number that a connection sees whenever another connection has committed, in this process or
-    elsewhere (https://www.sqlite.org/pragma.html#pragma_data_version). The connection is the feed's own, and the
-    number is kept while nobody waits: what happens between two waits is noticed by the second.
+    How a change is noticed is the dialect's: it calls `_changed` for each, and what happens between two waits must be
+    noticed by the second.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._connection: aiosqlite.Connection | None = None
-        self._opening = asyncio.Lock()
-        self._data_version = 0
+    def __init__(self) -> None:
         self._count = 0  # changes noticed so far
         self._waiting = 0
         self._noticed: asyncio.Future[None] | None = None
@@ -65,8 +55,8 @@ class Feed:
         self._closed = False
 
     @property
-    def asking(self) -> bool:
-        """Whether the database is being asked now and again, because somebody waits."""
+    def watching(self) -> bool:
+        """Whether the database is being watched, because somebody waits or did."""
         return self._task is not None
 
     async def wait_newer(self, seen: int | None) -> int:
@@ -74,18 +64,19 @@ class Feed:
 
         Raises:
             RuntimeError: The database was closed.
+            Unreachable: It can't be reached any more.
         """
         if seen is None:
-            # Ask now: what this caller reads next is what this number stands for, or newer.
-            await uninterrupted(self._ask())
+            # Now: what this caller reads next is what this number stands for, or newer.
+            self._refuse_closed()
+            await uninterrupted(self._catch_up())
         while seen == self._count:
-            if self._closed:
-                raise RuntimeError("the database was closed")
+            self._refuse_closed()
             if self._noticed is None:
                 self._noticed = asyncio.get_running_loop().create_future()
             if self._task is None:
                 # Not in the caller's context: its deadline and its trace are its own.
-                self._task = asyncio.get_running_loop().create_task(self._poll(), context=Context())
+                self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
             self._waiting += 1
             try:
                 await asyncio.shield(self._noticed)
@@ -94,44 +85,44 @@ class Feed:
         return self._count
 
     async def close(self) -> None:
-        """Stops asking, and ends whoever waits."""
+        """Stops watching, and ends whoever waits."""
         self._closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
         self._wake()
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+        await self._disconnect()
 
-    async def _poll(self) -> None:
+    @abstractmethod
+    async def _catch_up(self) -> None:
+        """Returns when every change from now on will be noticed; calls `_changed` if there were some since the last."""
+
+    @abstractmethod
+    async def _watch(self) -> None:
+        """Calls `_changed` for each change. Begins when somebody waits; may end when `_waiting` is 0."""
+
+    @abstractmethod
+    async def _disconnect(self) -> None:
+        """Closes the connection."""
+
+    def _changed(self) -> None:
+        self._count += 1
+        self._wake()
+
+    async def _run(self) -> None:
         try:
-            while self._waiting:
-                await self._ask()
-                await asyncio.sleep(_INTERVAL_SECONDS)
+            await self._watch()
         except Exception as error:  # noqa: BLE001 - handed to whoever waits
             if self._noticed is not None:
                 self._noticed.set_exception(error)
+                self._noticed.exception()  # seen, should everybody have left meanwhile
                 self._noticed = None
         finally:
             self._task = None
 
-    async def _ask(self) -> None:
-        async with self._opening:
-            if self._closed:
-                raise RuntimeError("the database was closed")
-            first = self._connection is None
-            if self._connection is None:
-                self._connection = await aiosqlite.connect(self._file, isolation_level=None)
-            async with self._connection.execute("PRAGMA data_version") as cursor:
-                row = await cursor.fetchone()
-            assert row is not None  # the pragma always answers
-            if row[0] == self._data_version:
-                return
-            self._data_version = row[0]
-            if not first:
-                self._count += 1
-                self._wake()
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise RuntimeError("the database was closed")
 
     def _wake(self) -> None:
         if self._noticed is not None:

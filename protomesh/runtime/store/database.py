@@ -1,23 +1,20 @@
 """A service's own database: short transactions that know how long the caller still waits."""
 
 import asyncio
-import random
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import URL
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from protomesh.runtime.current import time_remaining
-from protomesh.runtime.store.changes import Feed
+from protomesh.runtime.store.dialect import dialect_of
 from protomesh.runtime.store.errors import Contended
-from protomesh.runtime.store.sqlite import READERS, engine, is_busy
 from protomesh.runtime.store.uninterrupted import uninterrupted
-from protomesh.runtime.store.url import sqlite_file
 
 __all__ = ["Database", "Transaction"]
 
@@ -38,7 +35,7 @@ class Database:
     (ABORTED). A transaction ends with its block: kept if the block ends well, undone if it raises.
 
     Args:
-        url: From `database_url` or `sqlite_url`.
+        url: From `database_url` or `sqlite_url`. PostgreSQL or SQLite: what is said here holds for both.
         remaining: Says how many seconds the call in progress has left; None if it has no deadline.
         patience: How long to wait where there is no deadline.
     """
@@ -51,14 +48,15 @@ class Database:
         patience: timedelta = timedelta(seconds=5),
     ) -> None:
         self.url = url
-        self.feed = Feed(sqlite_file(url))
+        self._dialect = dialect_of(url)
+        self.feed = self._dialect.feed(url)
         self._remaining = remaining
         self._patience = patience.total_seconds()
-        self._writer = engine(url, "writer")
-        self._reader = engine(url, "reader")
+        self._writer = self._dialect.engine(url, "writer")
+        self._reader = self._dialect.engine(url, "reader")
         # First come, first served, and waiting can be cancelled: neither is so inside SQLite or a connection pool.
         self._turn = asyncio.Semaphore(1)
-        self._readers = asyncio.Semaphore(READERS)
+        self._readers = asyncio.Semaphore(self._dialect.READERS)
 
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[Transaction]:
@@ -66,6 +64,7 @@ class Database:
 
         Raises:
             Contended: Others wrote for as long as the caller waits. Nothing has happened; trying again may help.
+            Unreachable: There is no database to speak with; likewise.
         """
         async with self._session(self._writer, self._turn) as tx:
             yield tx
@@ -77,6 +76,7 @@ class Database:
 
         Raises:
             Contended: Every connection was in use for as long as the caller waits.
+            Unreachable: There is no database to speak with.
         """
         async with self._session(self._reader, self._readers) as tx:
             yield tx
@@ -85,7 +85,7 @@ class Database:
         """Closes every connection. Whoever still iterates over `changes` gets an error."""
         await self.feed.close()
         await self._reader.dispose()
-        await self._writer.dispose()  # the last one out folds the write-ahead log into the file
+        await self._writer.dispose()  # of SQLite, the last one out folds the write-ahead log into the file
 
     async def __aenter__(self) -> Self:
         return self
@@ -109,39 +109,14 @@ class Database:
         except TimeoutError:
             raise Contended from None
         try:
-            session = await _opened(source, give_up)
+            session = await self._dialect.opened(source, give_up)
             try:
                 yield session
             finally:
                 await uninterrupted(session.close())  # undoes what was not committed
-        except OperationalError as error:
-            if is_busy(error):
+        except DBAPIError as error:
+            if self._dialect.is_contended(error):
                 raise Contended from error
             raise
         finally:
             places.release()
-
-
-async def _opened(source: AsyncEngine, give_up: float) -> AsyncSession:
-    """A session whose transaction has begun. Another process may hold the lock: then again, until `give_up`."""
-    loop = asyncio.get_running_loop()
-    for pause in _pauses():
-        session = AsyncSession(source, expire_on_commit=False)
-        try:
-            await uninterrupted(session.connection())
-        except BaseException as error:
-            await uninterrupted(session.close())
-            if not (isinstance(error, OperationalError) and is_busy(error)) or loop.time() + pause >= give_up:
-                raise
-        else:
-            return session
-        await asyncio.sleep(pause)
-    raise AssertionError  # the pauses never end
-
-
-def _pauses() -> Iterator[float]:
-    """Seconds between tries: short at first, and never in step with another process."""
-    longest = 0.002
-    while True:
-        yield random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, guards nothing
-        longest = min(0.05, longest * 2)

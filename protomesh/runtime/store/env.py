@@ -33,7 +33,7 @@ def run(metadata: MetaData) -> None:
         target_metadata=metadata,
         version_table=attributes["version_table"],
         include_name=concerns_us,
-        transactional_ddl=True,  # SQLite can, if nobody commits behind its back
+        transactional_ddl=True,  # PostgreSQL can, and so can SQLite if nobody commits behind its back
         render_as_batch=True,  # SQLite changes columns by copying the table
         compare_type=True,
     )

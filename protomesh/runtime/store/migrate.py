@@ -2,43 +2,33 @@
 
 A service keeps its migrations in `<package>/migrations`: an `env.py` of three lines and Alembic's scripts in
 `versions/`. The store's own tables have migrations here and a version table of their own. All of it runs in a
-process of its own (`python -m protomesh.runtime.store upgrade PACKAGE`), under a file lock: workers that start
-together wait for the first, and no worker carries Alembic or half a migration in its memory.
+process of its own (`python -m protomesh.runtime.store upgrade PACKAGE`), under a lock: workers that start together
+wait for the first, and no worker carries Alembic or half a migration in its memory.
 """
 
 import asyncio
-import fcntl
 import hashlib
 import importlib.util
 import logging
 import os
 import sys
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, create_engine, delete, insert, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL
 
 from protomesh.runtime.cannot_start import CannotStart
-from protomesh.runtime.store.tables import MIGRATED
-from protomesh.runtime.store.url import sqlite_file
+from protomesh.runtime.store.dialect import dialect_of
 
 __all__ = [
     "MigrationFailed",
     "NoMigrations",
     "digest_of",
     "is_migrated",
-    "locked",
     "migrated",
     "migrations_of",
-    "record",
 ]
 
 OWN = "protomesh.runtime.store"
-
-# How often a worker looks whether another one has migrated.
-_INTERVAL_SECONDS = 0.02
 
 _log = logging.getLogger(__name__)
 
@@ -58,13 +48,16 @@ async def migrated(url: URL, package: str) -> None:
 
     Raises:
         MigrationFailed: The process failed.
+        NoDatabase: There is no database to speak with.
         NoMigrations: `package` has none.
     """
     migrations_of(package)
-    if is_migrated(url, package):
+    if await is_migrated(url, package):
         return
-    async with _first(url):
-        if not is_migrated(url, package):
+    # One process is enough for all workers that start together: each costs a second of everybody's start. It does not
+    # rely on this, and takes its own lock.
+    async with dialect_of(url).first(url):
+        if not await is_migrated(url, package):
             await _run(url, package)
 
 
@@ -127,54 +120,10 @@ def digest_of(package: str) -> str:
     return digest.hexdigest()
 
 
-def is_migrated(url: URL, package: str) -> bool:
-    """Whether the database says that it has all of today's migrations. It is not created by asking."""
-    file = sqlite_file(url)
-    if not file.is_file():
-        return False
-    engine = create_engine(url.set(drivername="sqlite"))
-    try:
-        with engine.connect() as connection:
-            found = connection.execute(select(MIGRATED.c.digest).where(MIGRATED.c.package == package)).scalar()
-    except OperationalError:  # no such table yet; or a lock, and then the process that waits for it finds out
-        return False
-    finally:
-        engine.dispose()
-    return found == digest_of(package)
+async def is_migrated(url: URL, package: str) -> bool:
+    """Whether the database says that it has all of today's migrations. It is not created by asking.
 
-
-def record(url: URL, package: str) -> None:
-    """Writes into the database that it has all of today's migrations."""
-    engine = create_engine(url.set(drivername="sqlite"))
-    try:
-        with engine.begin() as connection:
-            connection.execute(delete(MIGRATED).where(MIGRATED.c.package == package))
-            connection.execute(insert(MIGRATED).values(package=package, digest=digest_of(package)))
-    finally:
-        engine.dispose()
-
-
-@asynccontextmanager
-async def _first(url: URL) -> AsyncGenerator[None]:
-    # One process is enough for all workers that start together: each costs a second of everybody's start. It does not
-    # rely on this, and takes its own lock; here nobody blocks, so that a worker can be stopped while it waits.
-    file = sqlite_file(url)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_name(f"{file.name}.starting").open("a") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(_INTERVAL_SECONDS)
-        yield
-
-
-@contextmanager
-def locked(url: URL) -> Generator[None]:
-    """Keeps others from migrating the same database. The kernel lets go of it however the process ends."""
-    file = sqlite_file(url)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_name(f"{file.name}.migrating").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    Raises:
+        NoDatabase: There is no database to speak with.
+    """
+    return await dialect_of(url).kept_digest(url, package) == digest_of(package)

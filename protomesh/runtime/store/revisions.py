@@ -3,9 +3,7 @@
 Imported by the process that migrates and by tests, never by a worker.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -16,18 +14,16 @@ from alembic.operations.ops import DowngradeOps, UpgradeOps
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, delete, insert
 
-from protomesh.runtime.store.migrate import OWN, is_migrated, locked, migrations_of, record
-from protomesh.runtime.store.tables import OWN_VERSIONS
-from protomesh.runtime.store.url import NoDatabase, sqlite_file, sqlite_url
+from protomesh.runtime.store.dialect import dialect_of
+from protomesh.runtime.store.migrate import OWN, digest_of, migrations_of
+from protomesh.runtime.store.tables import MIGRATED, OWN_VERSIONS, digest_in
+from protomesh.runtime.store.url import sqlite_url
 
 __all__ = ["differences", "upgrade", "write_revision"]
 
 ResultT = TypeVar("ResultT")
-
-# For workers of an older release, which write while a newer one migrates.
-_WAITS_SECONDS = 60.0
 
 _SCRIPT = '''"""{title}"""
 
@@ -56,33 +52,36 @@ def upgrade(url: URL, package: str) -> list[str]:
     not know belongs to newer code, as happens while a release is rolled out: it is left as it is, and said so.
 
     Raises:
+        NoDatabase: There is no database to speak with.
         NoMigrations: `package` has none.
     """
-    done: list[str] = []
-    with locked(url):
-        if is_migrated(url, package):
-            return done
-        engine = _engine(url)
-        try:
-            _switch_to_wal(url)
-            with engine.begin() as connection:
-                for part in (OWN, package):
-                    if unknown := _unknown(connection, part):
-                        return [f"{part}: the database is newer than this code (it has {', '.join(unknown)})"]
-                    done += _upgrade(connection, part)
-            record(url, package)  # between the two a crash costs one more look, and no more
-        finally:
-            engine.dispose()
-    return done
+
+    def work(connection: Connection) -> list[str]:
+        digest = digest_of(package)
+        if digest_in(connection, package) == digest:
+            return []
+        done: list[str] = []
+        for part in (OWN, package):
+            if unknown := _unknown(connection, part):
+                return [f"{part}: the database is newer than this code (it has {', '.join(unknown)})"]
+            done += _upgrade(connection, part)
+        connection.execute(delete(MIGRATED).where(MIGRATED.c.package == package))
+        connection.execute(insert(MIGRATED).values(package=package, digest=digest))
+        return done
+
+    return dialect_of(url).migrate(url, work)
 
 
-def differences(package: str) -> list[str]:
-    """What the code's tables have that the migrations don't make, or the reverse; empty if they agree."""
+def differences(package: str, url: URL | None = None) -> list[str]:
+    """What the code's tables have that the migrations don't make, or the reverse; empty if they agree.
+
+    Compared in `url`, which has all the migrations, or in a SQLite file of its own.
+    """
 
     def compare(migration: MigrationContext) -> list[str]:
         return [repr(change) for change in compare_metadata(migration, _metadata(migration))]
 
-    return _at_head(package, compare)
+    return _at_head(package, compare) if url is None else _visit(url, package, compare)
 
 
 def write_revision(package: str, title: str) -> Path | None:
@@ -118,21 +117,20 @@ def _code(ops: UpgradeOps | DowngradeOps) -> str:
 
 def _at_head(package: str, work: Callable[[MigrationContext], ResultT]) -> ResultT:
     """Does `work` on a database of its own, gone afterwards, that has all migrations of `package`."""
+    with TemporaryDirectory(prefix="protomesh-") as directory:
+        url = sqlite_url(Path(directory) / "database.sqlite3")
+        upgrade(url, package)
+        return _visit(url, package, work)
+
+
+def _visit(url: URL, package: str, work: Callable[[MigrationContext], ResultT]) -> ResultT:
     results: list[ResultT] = []
 
     def visit(_revision: object, migration: MigrationContext) -> list[Any]:
         results.append(work(migration))
         return []
 
-    with TemporaryDirectory(prefix="protomesh-") as directory:
-        url = sqlite_url(Path(directory) / "database.sqlite3")
-        upgrade(url, package)
-        engine = _engine(url)
-        try:
-            with engine.begin() as connection:
-                _run(connection, package, visit)
-        finally:
-            engine.dispose()
+    dialect_of(url).migrate(url, lambda connection: _run(connection, package, visit))
     return results[0]
 
 
@@ -176,24 +174,3 @@ def _version_table(package: str) -> str:
 
 def _metadata(migration: MigrationContext) -> Any:
     return migration.opts["target_metadata"]
-
-
-def _engine(url: URL) -> Engine:
-    engine = create_engine(
-        url.set(drivername="sqlite"), connect_args={"isolation_level": None, "timeout": _WAITS_SECONDS}
-    )
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _switch_to_wal(url: URL) -> None:
-    # Here, and not when a worker connects: the switch needs the file for itself and does not wait for it. The file
-    # keeps the mode. Not by SQLAlchemy, which begins a transaction first, and in one nothing would happen.
-    with closing(sqlite3.connect(sqlite_file(url), timeout=_WAITS_SECONDS, isolation_level=None)) as connection:
-        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-    if mode != "wal":
-        raise NoDatabase(f"{sqlite_file(url)} can't use a write-ahead log; is it on a network file system?")

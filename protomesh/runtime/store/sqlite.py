@@ -3,28 +3,64 @@
 The rules are SQLite's own: https://www.sqlite.org/wal.html and https://www.sqlite.org/lang_transaction.html.
 """
 
+import asyncio
+import fcntl
+import random
 import sqlite3
-from typing import Any, Literal
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, event
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+import aiosqlite
+from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-__all__ = ["READERS", "engine", "is_busy"]
+from protomesh.runtime.store.changes import Feed
+from protomesh.runtime.store.dialect import Role
+from protomesh.runtime.store.errors import InUse
+from protomesh.runtime.store.tables import digest_in
+from protomesh.runtime.store.uninterrupted import uninterrupted
+from protomesh.runtime.store.url import NoDatabase, sqlite_file
+
+__all__ = [
+    "READERS",
+    "DataVersion",
+    "empty",
+    "engine",
+    "feed",
+    "first",
+    "is_contended",
+    "kept_digest",
+    "migrate",
+    "opened",
+]
+
+ResultT = TypeVar("ResultT")
+
+# Each has a thread.
+READERS = 4
 
 # A reader meets a lock only for the moments in which another process recovers or removes the log.
 _READER_WAITS_SECONDS = 1.0
 
-# Connections that read at once in one process; each has a thread.
-READERS = 4
+# For workers of an older release, which write while a newer one migrates.
+_MIGRATION_WAITS_SECONDS = 60.0
+
+# How late a change may be noticed, and how often one pragma is asked while anybody waits.
+_CHANGES_SECONDS = 0.05
+
+# How often a worker looks whether another one has migrated.
+_FIRST_SECONDS = 0.02
 
 
-def engine(url: URL, role: Literal["reader", "writer"]) -> AsyncEngine:
+def engine(url: URL, role: Role) -> AsyncEngine:
     """An engine whose transactions begin as `role` needs.
 
     A writer's transactions take the write lock when they begin: one that began as a reader and then writes fails
     with SQLITE_BUSY_SNAPSHOT at once, whatever the timeout, if somebody else wrote meanwhile. A writer never waits
-    inside SQLite, so that the task which waits can be cancelled; `Database` tries again. A reader can't write.
+    inside SQLite, so that the task which waits can be cancelled; `opened` tries again. A reader can't write.
     """
     writer = role == "writer"
     made = create_async_engine(
@@ -56,8 +92,170 @@ def engine(url: URL, role: Literal["reader", "writer"]) -> AsyncEngine:
     return made
 
 
-def is_busy(error: OperationalError) -> bool:
+async def opened(source: AsyncEngine, give_up: float) -> AsyncSession:
+    """A session whose transaction has begun. Another process may hold the lock: then again, until `give_up`."""
+    loop = asyncio.get_running_loop()
+    for pause in _pauses():
+        session = AsyncSession(source, expire_on_commit=False)
+        try:
+            await uninterrupted(session.connection())
+        except BaseException as error:
+            await uninterrupted(session.close())
+            if not (isinstance(error, DBAPIError) and is_contended(error)) or loop.time() + pause >= give_up:
+                raise
+        else:
+            return session
+        await asyncio.sleep(pause)
+    raise AssertionError  # the pauses never end
+
+
+def is_contended(error: DBAPIError) -> bool:
     """Whether somebody else holds the lock, and nothing is wrong but the moment."""
     return (
         isinstance(error.orig, sqlite3.OperationalError) and error.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
     )
+
+
+def feed(url: URL) -> Feed:
+    """The changes of a file."""
+    return DataVersion(sqlite_file(url))
+
+
+class DataVersion(Feed):
+    """Asks one file for its `data_version` while somebody waits.
+
+    SQLite changes the number that a connection sees whenever another connection has committed, in this process or
+    elsewhere (https://www.sqlite.org/pragma.html#pragma_data_version). The number is kept while nobody waits.
+    """
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+        self._connection: aiosqlite.Connection | None = None
+        self._asking = asyncio.Lock()
+        self._data_version = 0
+
+    async def _watch(self) -> None:
+        while self._waiting:
+            await self._catch_up()
+            await asyncio.sleep(_CHANGES_SECONDS)
+
+    async def _catch_up(self) -> None:
+        async with self._asking:
+            self._refuse_closed()
+            begins = self._connection is None
+            if self._connection is None:
+                self._connection = await aiosqlite.connect(self._file, isolation_level=None)
+            async with self._connection.execute("PRAGMA data_version") as cursor:
+                row = await cursor.fetchone()
+            assert row is not None  # the pragma always answers
+            if row[0] == self._data_version:
+                return
+            self._data_version = row[0]
+            if not begins:
+                self._changed()
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+
+async def kept_digest(url: URL, package: str) -> str | None:
+    """The digest that the file has for a package's migrations. The file is not made by asking."""
+    if not sqlite_file(url).is_file():
+        return None
+    made = create_engine(url.set(drivername="sqlite"))
+    try:
+        with made.connect() as connection:
+            return digest_in(connection, package)
+    except DBAPIError as error:
+        if is_contended(error):
+            return None  # then the process that waits for the lock finds out
+        raise NoDatabase(f"can't read {sqlite_file(url)}: {error.orig}") from None
+    finally:
+        made.dispose()
+
+
+@asynccontextmanager
+async def first(url: URL) -> AsyncGenerator[None]:
+    """A file lock that nobody blocks on, so that a worker can be stopped while it waits."""
+    with _lock_file(url, "starting").open("a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(_FIRST_SECONDS)
+        yield
+
+
+def migrate(url: URL, work: Callable[[Connection], ResultT]) -> ResultT:
+    """Does `work` in one transaction, under a file lock, on a file that has a write-ahead log."""
+    made = create_engine(
+        url.set(drivername="sqlite"), connect_args={"isolation_level": None, "timeout": _MIGRATION_WAITS_SECONDS}
+    )
+
+    @event.listens_for(made, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    with _locked(url):
+        _switch_to_wal(url)
+        try:
+            with made.begin() as connection:
+                return work(connection)
+        finally:
+            made.dispose()
+
+
+def empty(url: URL) -> None:
+    """Removes the file. One that a worker has open stays, for the worker would go on with what nobody else sees."""
+    file = sqlite_file(url)
+    with _locked(url):
+        if not file.exists():
+            return
+        with closing(sqlite3.connect(file, timeout=0.0, isolation_level=None)) as connection:
+            try:
+                connection.execute("PRAGMA journal_mode = DELETE")  # possible for the only connection there is
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise NoDatabase(f"can't open {file}: {error}") from None
+                raise InUse(f"{file} is open in another process; end that first") from None
+            except sqlite3.DatabaseError:
+                pass  # no database at all, or a broken one: what better reason to remove it
+        for name in (file, *(file.with_name(f"{file.name}-{kind}") for kind in ("wal", "shm", "journal"))):
+            name.unlink(missing_ok=True)
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between tries: short at first, and never in step with another process."""
+    longest = 0.002
+    while True:
+        yield random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, guards nothing
+        longest = min(0.05, longest * 2)
+
+
+def _lock_file(url: URL, purpose: str) -> Path:
+    file = sqlite_file(url)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file.with_name(f"{file.name}.{purpose}")
+
+
+@contextmanager
+def _locked(url: URL) -> Generator[None]:
+    # The kernel lets go of it however the process ends.
+    with _lock_file(url, "migrating").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _switch_to_wal(url: URL) -> None:
+    # Here, and not when a worker connects: the switch needs the file for itself and does not wait for it. The file
+    # keeps the mode. Not by SQLAlchemy, which begins a transaction first, and in one nothing would happen.
+    with closing(
+        sqlite3.connect(sqlite_file(url), timeout=_MIGRATION_WAITS_SECONDS, isolation_level=None)
+    ) as connection:
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise NoDatabase(f"{sqlite_file(url)} can't use a write-ahead log; is it on a network file system?")

@@ -4,11 +4,11 @@ Every name begins with `protomesh_`, so that a service's migrations can leave th
 migrations in `protomesh/runtime/store/migrations`, which count in a version table of their own.
 """
 
-from sqlalchemy import Column, LargeBinary, MetaData, String, Table, func
+from sqlalchemy import Column, Connection, LargeBinary, MetaData, String, Table, func, inspect, select
 
 from protomesh.runtime.store.timestamps import UtcDateTime
 
-__all__ = ["MIGRATED", "OWN_PREFIX", "OWN_VERSIONS", "REQUESTS", "is_own", "metadata"]
+__all__ = ["MIGRATED", "OWN_PREFIX", "OWN_VERSIONS", "REQUESTS", "digest_in", "is_own", "metadata"]
 
 OWN_PREFIX = "protomesh_"
 OWN_VERSIONS = f"{OWN_PREFIX}versions"
@@ -39,3 +39,10 @@ MIGRATED = Table(
 def is_own(name: str | None) -> bool:
     """Whether a table belongs to the store and not to the service."""
     return name is not None and name.startswith(OWN_PREFIX)
+
+
+def digest_in(connection: Connection, package: str) -> str | None:
+    """The digest of migrations that a database says it has for a package; None before the first."""
+    if not inspect(connection).has_table(MIGRATED.name):
+        return None
+    return connection.execute(select(MIGRATED.c.digest).where(MIGRATED.c.package == package)).scalar()

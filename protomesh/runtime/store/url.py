@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -12,6 +13,7 @@ from protomesh.runtime.cannot_start import CannotStart
 __all__ = ["NoDatabase", "database_url", "sqlite_file", "sqlite_url"]
 
 _FILE = "database.sqlite3"
+_EXAMPLES = "sqlite:////absolute/path or postgresql://user:password@host/database"
 
 
 class NoDatabase(CannotStart, ValueError):  # noqa: N818 - it says what is wrong
@@ -52,12 +54,17 @@ def _known(text: str) -> URL:
     try:
         url = make_url(text)
     except ArgumentError:
-        raise NoDatabase("PROTOMESH_DATABASE_URL is not a URL, as sqlite:////var/lib/shop/catalog.sqlite3") from None
-    if url.get_backend_name() != "sqlite":
-        raise NoDatabase(
-            f"PROTOMESH_DATABASE_URL names {url.get_backend_name()!r}, and the store knows sqlite only; "
-            "write it as sqlite:////absolute/path"
-        )
-    if not url.database or url.database == ":memory:":
-        raise NoDatabase("PROTOMESH_DATABASE_URL needs a file: a database in memory can't be shared by workers")
-    return sqlite_url(Path(url.database))
+        raise NoDatabase(f"PROTOMESH_DATABASE_URL is not a URL, as {_EXAMPLES}") from None
+    match url.get_backend_name():
+        case "sqlite":
+            if not url.database or url.database == ":memory:":
+                raise NoDatabase("PROTOMESH_DATABASE_URL needs a file: a database in memory can't be shared by workers")
+            return sqlite_url(Path(url.database))
+        case "postgresql" | "postgres":
+            if not url.database:
+                raise NoDatabase("PROTOMESH_DATABASE_URL names a PostgreSQL server, and needs a database: .../NAME")
+            if find_spec("asyncpg") is None:
+                raise NoDatabase("PostgreSQL needs asyncpg: pip install 'protomesh[postgresql]'")
+            return url.set(drivername="postgresql+asyncpg")
+        case other:
+            raise NoDatabase(f"PROTOMESH_DATABASE_URL names {other!r}; the store knows {_EXAMPLES}")

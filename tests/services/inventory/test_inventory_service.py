@@ -1,8 +1,7 @@
 import asyncio
-import sqlite3
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import grpc
@@ -11,7 +10,6 @@ from grpc.aio import AioRpcError
 
 from protomesh.runtime import StatusError
 from protomesh.runtime.store import Database
-from protomesh.runtime.store.url import sqlite_file
 from protomesh.testing.database import Databases
 from protomesh.testing.fake import Fake
 from protomesh.testing.serving import serving
@@ -354,15 +352,15 @@ class TestWatchStock:
             await other.Reserve(reserve(2))
             assert (await following()).stock.available == KETTLES - 2
 
-    async def test_it_tells_a_change_by_hand(self, inventory: InventoryServiceStub, db: Database) -> None:
+    async def test_it_tells_a_change_by_hand(
+        self, inventory: InventoryServiceStub, db: Database, database: Databases
+    ) -> None:
         """A person with a database tool."""
         async with watching(inventory) as following:
             await following()
-            with closing(sqlite3.connect(sqlite_file(db.url))) as tool:
-                tool.execute(
-                    "UPDATE stock SET on_hand = 50, version = version + 1 WHERE product_id = 'gooseneck-kettle'"
-                )
-                tool.commit()
+            database.query(
+                db.url, "UPDATE stock SET on_hand = 50, version = version + 1 WHERE product_id = 'gooseneck-kettle'"
+            )
             assert (await following()).stock.on_hand == 50
 
     async def test_it_is_silent_about_other_products(self, inventory: InventoryServiceStub) -> None:

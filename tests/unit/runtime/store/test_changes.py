@@ -1,13 +1,11 @@
 import asyncio
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import URL, text
 
 from protomesh.runtime.store import Changes, Database, changes
-from protomesh.runtime.store.url import sqlite_file
+from protomesh.testing.database import Databases
 
 SOON = timedelta(seconds=10).total_seconds()
 
@@ -39,13 +37,10 @@ async def test_a_change_of_the_same_database_instance_is_told(db: Database) -> N
         await anext(feed)
 
 
-async def test_a_change_of_another_process_is_told(db: Database, url: URL) -> None:
+async def test_a_change_of_another_process_is_told(db: Database, database: Databases) -> None:
     """Another worker, or a person with a tool."""
     feed = await following(db)
-    script = (
-        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('INSERT INTO things VALUES (1)'); c.commit()"
-    )
-    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", script, str(sqlite_file(url))], check=True)
+    database.query(db.url, "INSERT INTO things VALUES (1)")
     async with asyncio.timeout(SOON):
         await anext(feed)
 
@@ -79,18 +74,6 @@ async def test_every_watcher_is_told_and_one_asks(db: Database) -> None:
     await insert(db, 1)
     async with asyncio.timeout(SOON):
         await asyncio.gather(*waiting)
-
-
-async def test_a_watcher_that_leaves_costs_nothing(db: Database) -> None:
-    """Asking ends with the last one who waits."""
-    feed = await following(db)
-    waiting = asyncio.ensure_future(anext(feed))
-    await asyncio.wait([waiting], timeout=0.1)
-    assert db.feed.asking
-    waiting.cancel()
-    async with asyncio.timeout(SOON):
-        while db.feed.asking:
-            await asyncio.sleep(0)
 
 
 async def test_closing_the_database_ends_who_waits(url: URL) -> None:

@@ -1,20 +1,20 @@
 import asyncio
 import os
-import sqlite3
 import sys
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import URL
 
-from protomesh.runtime.store import MigrationFailed, migrated, sqlite_url
+from protomesh.runtime.store import MigrationFailed, migrated
 from protomesh.runtime.store.__main__ import main
 from protomesh.runtime.store.migrate import is_migrated
 from protomesh.runtime.store.revisions import differences, upgrade, write_revision
-from protomesh.runtime.store.url import sqlite_file
+from protomesh.testing.database import Databases
+
+Rows = Callable[[str], list[str]]
 
 STORE = """
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -89,24 +89,23 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> URL:
-    """A database that does not exist yet, in a directory that does not either."""
-    return sqlite_url(tmp_path / "data" / "database.sqlite3")
+def fresh(database: Databases) -> URL:
+    """A database that has nothing yet, or does not even exist."""
+    return database.empty()
 
 
-def rows(url: URL, query: str) -> list[str]:
+@pytest.fixture
+def rows(database: Databases, fresh: URL) -> Rows:
     """The first column of a query."""
-    with closing(sqlite3.connect(sqlite_file(url))) as connection:
-        return [row[0] for row in connection.execute(query)]
+    return lambda query: [row[0] for row in database.query(fresh, query)]
 
 
-def test_a_new_database_gets_everything_and_a_log(fresh: URL, package: Package) -> None:
-    """The store's tables, the service's, and the write-ahead log that workers need."""
+async def test_a_new_database_gets_everything(fresh: URL, package: Package, rows: Rows) -> None:
+    """The store's tables and the service's."""
     done = upgrade(fresh, package.name)
     assert [line.partition(": ")[0] for line in done] == ["protomesh.runtime.store", package.name]
-    assert rows(fresh, "SELECT name FROM toys") == ["ball"]
-    assert rows(fresh, "PRAGMA journal_mode") == ["wal"]
-    assert is_migrated(fresh, package.name)
+    assert rows("SELECT name FROM toys") == ["ball"]
+    assert await is_migrated(fresh, package.name)
 
 
 def test_nothing_is_done_twice(fresh: URL, package: Package) -> None:
@@ -115,37 +114,31 @@ def test_nothing_is_done_twice(fresh: URL, package: Package) -> None:
     assert upgrade(fresh, package.name) == []
 
 
-def test_a_new_migration_is_noticed(fresh: URL, package: Package) -> None:
+async def test_a_new_migration_is_noticed(fresh: URL, package: Package) -> None:
     """A worker of the next release sees at once that there is something to do."""
     upgrade(fresh, package.name)
     package.add_second()
-    assert not is_migrated(fresh, package.name)
+    assert not await is_migrated(fresh, package.name)
     assert upgrade(fresh, package.name) == [f"{package.name}: 0002 bricks"]
 
 
-def test_asking_creates_nothing(fresh: URL, package: Package) -> None:
-    """Not even an empty file, which another process could find in the wrong mode."""
-    assert not is_migrated(fresh, package.name)
-    assert not sqlite_file(fresh).exists()
-
-
-def test_a_failed_migration_leaves_the_database_as_it_was(fresh: URL, package: Package) -> None:
+async def test_a_failed_migration_leaves_the_database_as_it_was(fresh: URL, package: Package, rows: Rows) -> None:
     """All or nothing: what came before the failing line is undone."""
     upgrade(fresh, package.name)
     package.add_second(then="raise ZeroDivisionError")
     with pytest.raises(ZeroDivisionError):
         upgrade(fresh, package.name)
-    assert rows(fresh, "SELECT name FROM toys") == ["ball"]
-    assert not is_migrated(fresh, package.name)
+    assert rows("SELECT name FROM toys") == ["ball"]
+    assert not await is_migrated(fresh, package.name)
 
 
-def test_a_database_of_newer_code_is_left_alone(fresh: URL, package: Package) -> None:
+def test_a_database_of_newer_code_is_left_alone(fresh: URL, package: Package, rows: Rows) -> None:
     """While a release is rolled out a worker of the older one may start again."""
     package.add_second()
     upgrade(fresh, package.name)
     (package.versions / "0002_bricks.py").unlink()
     assert upgrade(fresh, package.name) == [f"{package.name}: the database is newer than this code (it has 0002)"]
-    assert rows(fresh, "SELECT name FROM toys ORDER BY name") == ["ball", "brick"]
+    assert rows("SELECT name FROM toys ORDER BY name") == ["ball", "brick"]
 
 
 async def upgrading(url: URL, package: Package) -> asyncio.subprocess.Process:
@@ -157,16 +150,16 @@ async def upgrading(url: URL, package: Package) -> asyncio.subprocess.Process:
     )
 
 
-async def test_two_processes_at_once_migrate_once(fresh: URL, package: Package) -> None:
+async def test_two_processes_at_once_migrate_once(fresh: URL, package: Package, rows: Rows) -> None:
     """As workers on two machines, or a person and a worker: neither fails, and nothing is done twice."""
     processes = await asyncio.gather(upgrading(fresh, package), upgrading(fresh, package))
     assert [await process.wait() for process in processes] == [0, 0]
-    assert rows(fresh, "SELECT name FROM toys") == ["ball"]
-    assert is_migrated(fresh, package.name)
+    assert rows("SELECT name FROM toys") == ["ball"]
+    assert await is_migrated(fresh, package.name)
 
 
 async def test_workers_that_start_together_start_one_process(
-    fresh: URL, package: Package, monkeypatch: pytest.MonkeyPatch
+    fresh: URL, package: Package, monkeypatch: pytest.MonkeyPatch, rows: Rows
 ) -> None:
     """The others wait for it, and have nothing left to do."""
     start = asyncio.create_subprocess_exec
@@ -179,10 +172,10 @@ async def test_workers_that_start_together_start_one_process(
     monkeypatch.setattr(asyncio, "create_subprocess_exec", counting)
     await asyncio.gather(*(migrated(fresh, package.name) for _ in range(4)))
     assert len(started) == 1
-    assert rows(fresh, "SELECT name FROM toys") == ["ball"]
+    assert rows("SELECT name FROM toys") == ["ball"]
 
 
-async def test_the_second_process_waits_for_the_first(fresh: URL, package: Package, tmp_path: Path) -> None:
+async def test_the_second_process_waits_for_the_first(fresh: URL, package: Package, tmp_path: Path, rows: Rows) -> None:
     """Its migration stands still on a fifo; the other one neither fails nor begins."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -196,10 +189,12 @@ async def test_the_second_process_waits_for_the_first(fresh: URL, package: Packa
     write_end.close()
     await first
     assert await ended == 0
-    assert rows(fresh, "SELECT name FROM toys ORDER BY name") == ["ball", "brick"]
+    assert rows("SELECT name FROM toys ORDER BY name") == ["ball", "brick"]
 
 
-async def test_a_cancelled_start_leaves_no_process_and_no_lock(fresh: URL, package: Package, tmp_path: Path) -> None:
+async def test_a_cancelled_start_leaves_no_process_and_no_lock(
+    fresh: URL, package: Package, tmp_path: Path, rows: Rows
+) -> None:
     """A worker that is stopped while it migrates: what was done is undone, and the next one can."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -212,7 +207,7 @@ async def test_a_cancelled_start_leaves_no_process_and_no_lock(fresh: URL, packa
     write_end.close()
     package.add_second()
     await migrated(fresh, package.name)
-    assert rows(fresh, "SELECT name FROM toys ORDER BY name") == ["ball", "brick"]
+    assert rows("SELECT name FROM toys ORDER BY name") == ["ball", "brick"]
 
 
 async def test_a_failure_shows_what_the_process_said(fresh: URL, package: Package) -> None:
@@ -235,7 +230,7 @@ def test_code_and_migrations_are_compared(package: Package) -> None:
     assert ["weight" in difference for difference in differences(package.name)] == [True]
 
 
-def test_the_next_migration_is_written(fresh: URL, package: Package) -> None:
+def test_the_next_migration_is_written(fresh: URL, package: Package, rows: Rows) -> None:
     """From what changed in the code's tables; it runs, and then there is no difference."""
     upgrade(fresh, package.name)
     package.declare(STORE + "    weight: Mapped[int | None]\n")
@@ -243,7 +238,7 @@ def test_the_next_migration_is_written(fresh: URL, package: Package) -> None:
     assert written == package.versions / "0002_toys_have_a_weight.py"
     assert differences(package.name) == []
     assert upgrade(fresh, package.name) == [f"{package.name}: 0002 Toys have a weight"]
-    assert rows(fresh, "SELECT weight FROM toys") == [None]
+    assert rows("SELECT weight FROM toys") == [None]
     assert write_revision(package.name, "Nothing") is None
 
 

@@ -17,6 +17,15 @@ def test_a_url_wins() -> None:
     assert sqlite_file(database_url(environment)) == Path("/srv/catalog.db")
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg"])
+def test_postgresql_by_any_of_its_names(scheme: str) -> None:
+    """With its parameters; and whoever prints it sees no password."""
+    url = database_url({"PROTOMESH_DATABASE_URL": f"{scheme}://shop:se%40cret@db:5433/catalog?sslmode=require"})
+    assert (url.get_backend_name(), url.host, url.port, url.database) == ("postgresql", "db", 5433, "catalog")
+    assert (url.password, url.query["sslmode"]) == ("se@cret", "require")
+    assert "cret" not in f"{url} {url!r}"
+
+
 @pytest.mark.parametrize(
     ("environment", "says"),
     [
@@ -25,6 +34,7 @@ def test_a_url_wins() -> None:
         ({"PROTOMESH_DATABASE_URL": "sqlite://"}, "in memory"),
         ({"PROTOMESH_DATABASE_URL": "sqlite:///:memory:"}, "in memory"),
         ({"PROTOMESH_DATABASE_URL": "mysql://user:secret@host/shop"}, "'mysql'"),
+        ({"PROTOMESH_DATABASE_URL": "postgresql://user:secret@host"}, "needs a database"),
     ],
 )
 def test_what_can_not_be_used_says_why(environment: dict[str, str], says: str) -> None:

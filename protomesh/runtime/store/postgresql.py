@@ -1,0 +1,352 @@
+"""PostgreSQL as several workers share it: one moment per transaction, writers in turn, changes told by the server.
+
+Writers take turns for the reason that decision 0063 gives. The rules are PostgreSQL's own:
+https://www.postgresql.org/docs/current/transaction-iso.html and
+https://www.postgresql.org/docs/current/explicit-locking.html.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from protomesh.runtime.store.changes import Feed
+from protomesh.runtime.store.dialect import Role
+from protomesh.runtime.store.errors import Contended, InUse, Unreachable
+from protomesh.runtime.store.tables import MIGRATED, digest_in
+from protomesh.runtime.store.uninterrupted import uninterrupted
+from protomesh.runtime.store.url import NoDatabase
+
+__all__ = [
+    "READERS",
+    "Listener",
+    "empty",
+    "engine",
+    "feed",
+    "first",
+    "is_contended",
+    "kept_digest",
+    "migrate",
+    "opened",
+]
+
+ResultT = TypeVar("ResultT")
+
+# A worker has these, one that writes, and one that listens: a server allows 100 by default.
+READERS = 4
+
+# Until a server that does not answer counts as not there.
+_CONNECT_SECONDS = 5.0
+
+# The least that a writer waits for its turn: to ask for it takes a moment, even if nobody else does.
+_LEAST_SECONDS = 0.1
+
+# For workers of an older release, which write while a newer one migrates.
+_MIGRATION_WAITS_SECONDS = 60
+
+# How often a connection that only listens is tried: the end of a dead one is noticed by nothing else.
+_PING_SECONDS = 30.0
+
+_CHANNEL = "protomesh_changes"
+
+# Numbers of advisory locks, which belong to one database: whoever migrates, and the first of workers that start.
+_MIGRATING = 0x70726F746F01
+_STARTING = 0x70726F746F02
+
+_SETTINGS = {
+    "application_name": "protomesh",
+    "timezone": "UTC",  # current_timestamp goes into columns of UTC without saying so
+}
+
+# A writer that stands still, on a machine that is gone or stopped, must not keep its turn.
+_WORKER_SETTINGS = _SETTINGS | {
+    "default_transaction_isolation": "repeatable read",
+    "idle_in_transaction_session_timeout": "60s",
+}
+
+# The turn to write. The first statement of a transaction, and not a SELECT: that would settle which moment the
+# transaction sees before the wait is over. The mode conflicts with itself, and with nothing that reads.
+_TURN = f"LOCK TABLE {MIGRATED.name} IN SHARE UPDATE EXCLUSIVE MODE"
+
+_CONTENDED = {
+    "40001",  # serialization_failure: somebody wrote without waiting for a turn
+    "40P01",  # deadlock_detected
+    "55P03",  # lock_not_available
+}
+
+# Whoever changes a table, by whatever program: the server tells who listens, once a transaction, when it is kept.
+_TELL = f"""
+CREATE OR REPLACE FUNCTION protomesh_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_notify('{_CHANNEL}', '');
+  RETURN NULL;
+END $$
+"""
+_TELL_OF_EVERY_TABLE = """
+DO $$
+DECLARE name text;
+BEGIN
+  FOR name IN
+    SELECT c.relname FROM pg_class c
+    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+      AND NOT EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'protomesh_changed')
+  LOOP
+    EXECUTE format(
+      'CREATE TRIGGER protomesh_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON %I '
+      'FOR EACH STATEMENT EXECUTE FUNCTION protomesh_changed()', name);
+  END LOOP;
+END $$
+"""
+
+# What migrations can have made; what belongs to an extension stays.
+_EMPTY = """
+DO $$
+DECLARE statement text;
+BEGIN
+  FOR statement IN
+    SELECT format('DROP %s IF EXISTS %I CASCADE', kind, name) FROM (
+      SELECT c.oid, 'pg_class'::regclass AS catalog, c.relname AS name,
+        CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END
+          AS kind
+      FROM pg_class c
+      WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
+      UNION ALL
+      SELECT t.oid, 'pg_type'::regclass, t.typname, CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END
+      FROM pg_type t WHERE t.typnamespace = current_schema()::regnamespace AND t.typtype IN ('e', 'd', 'r')
+      UNION ALL
+      SELECT p.oid, 'pg_proc'::regclass, p.proname, 'ROUTINE'
+      FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace
+    ) found
+    WHERE NOT EXISTS (
+      SELECT 1 FROM pg_depend d WHERE d.classid = found.catalog AND d.objid = found.oid AND d.deptype IN ('e', 'i')
+    )
+    ORDER BY kind = 'SEQUENCE'
+  LOOP
+    EXECUTE statement;
+  END LOOP;
+END $$
+"""
+
+_log = logging.getLogger(__name__)
+
+
+def engine(url: URL, role: Role) -> AsyncEngine:
+    """An engine whose transactions see one moment; a writer's begin with its turn, and a reader can't write."""
+    writer = role == "writer"
+    made = _engine(
+        url,
+        _WORKER_SETTINGS | ({} if writer else {"default_transaction_read_only": "on"}),
+        pool_size=1 if writer else READERS,
+        max_overflow=0,
+    )
+
+    @event.listens_for(made.sync_engine, "checkout")
+    def refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+        # The server was restarted, or ended a connection that stood still: the pool makes another.
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
+
+    made.sync_engine.update_execution_options(protomesh_writer=writer)
+    return made
+
+
+async def opened(source: AsyncEngine, give_up: float) -> AsyncSession:
+    """A session whose transaction has begun. The server keeps a queue of who waits for the turn; one can leave it."""
+    session = AsyncSession(source, expire_on_commit=False)
+    try:
+        connection = await _connected(session)
+        if source.get_execution_options()["protomesh_writer"]:
+            async with asyncio.timeout_at(max(give_up, asyncio.get_running_loop().time() + _LEAST_SECONDS)):
+                await connection.exec_driver_sql(_TURN)
+    except ProgrammingError as error:
+        await uninterrupted(session.close())
+        raise NoDatabase(
+            "the database lacks the store's own tables: name the service's package in mesh.database(migrations=...)"
+        ) from error
+    except TimeoutError:
+        await uninterrupted(session.close())
+        raise Contended from None
+    except BaseException:
+        await uninterrupted(session.close())
+        raise
+    return session
+
+
+async def _connected(session: AsyncSession) -> Any:
+    try:
+        return await session.connection()
+    except (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        _log.warning("the database can't be reached: %s", _reason(error))
+        raise Unreachable from error
+
+
+def is_contended(error: DBAPIError) -> bool:
+    """Whether others were in the way, and nothing is wrong but the moment."""
+    return getattr(error.orig, "sqlstate", None) in _CONTENDED
+
+
+def feed(url: URL) -> Feed:
+    """The changes of a database."""
+    return Listener(url)
+
+
+class Listener(Feed):
+    """Hears of changes by NOTIFY, from the first wait until it is closed.
+
+    Every table has a trigger that tells (https://www.postgresql.org/docs/current/sql-notify.html): a notification
+    comes when its transaction is kept, and what it is about can be read then. While the connection is lost nothing is
+    heard, so that a new one counts as a change.
+    """
+
+    def __init__(self, url: URL) -> None:
+        super().__init__()
+        self._url = url
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._connecting = asyncio.Lock()
+        self._lost = asyncio.Event()
+
+    async def _watch(self) -> None:
+        while True:
+            await self._catch_up()
+            try:
+                async with asyncio.timeout(_PING_SECONDS):
+                    await self._lost.wait()
+            except TimeoutError:
+                await self._ping()
+
+    async def _catch_up(self) -> None:
+        async with self._connecting:
+            self._refuse_closed()
+            begins = self._connection is None
+            if self._connection is not None and not self._connection.is_closed():
+                return
+            self._lost.clear()
+            try:
+                self._connection = await _connect(self._url, _SETTINGS)
+                self._connection.add_termination_listener(lambda _connection: self._lost.set())
+                await self._connection.add_listener(_CHANNEL, lambda *_: self._changed())
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                _log.warning("the database can't be reached: %s", _reason(error))
+                raise Unreachable from error
+            if not begins:
+                self._changed()
+
+    async def _ping(self) -> None:
+        assert self._connection is not None  # made by _catch_up
+        try:
+            await self._connection.execute("SELECT", timeout=_CONNECT_SECONDS)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self._connection.terminate()
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()  # nothing is in progress, and a server that is gone can't say good-bye
+            self._connection = None
+
+
+async def kept_digest(url: URL, package: str) -> str | None:
+    """The digest that the database has for a package's migrations."""
+    return await _once(url, lambda connection: digest_in(connection, package))
+
+
+@asynccontextmanager
+async def first(url: URL) -> AsyncGenerator[None]:
+    """An advisory lock of a connection, which the server lets go of however the process ends."""
+    try:
+        connection = await _connect(url, _SETTINGS)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise _no_database(url, error) from None
+    try:
+        await connection.fetchval("SELECT pg_advisory_lock($1)", _STARTING)
+        yield
+    finally:
+        connection.terminate()
+
+
+def migrate(url: URL, work: Callable[[Connection], ResultT]) -> ResultT:
+    """Does `work` in one transaction, under an advisory lock, and in the turn of a writer.
+
+    Afterwards every table tells of its changes.
+    """
+
+    def alone(connection: Connection) -> ResultT:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_MIGRATION_WAITS_SECONDS}s'")
+        if connection.exec_driver_sql(f"SELECT to_regclass('{MIGRATED.name}')").scalar() is not None:
+            connection.exec_driver_sql(_TURN)
+        result = work(connection)
+        connection.exec_driver_sql(_TELL)
+        connection.exec_driver_sql(_TELL_OF_EVERY_TABLE)
+        return result
+
+    return _apart(_once(url, alone))
+
+
+def empty(url: URL) -> None:
+    """Drops everything in the schema. The database itself stays: it may not be ours to make again."""
+
+    def alone(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+        others = connection.exec_driver_sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()"
+        ).scalar_one()
+        if others:
+            raise InUse(f"{url!r} is open in another process; end that first")
+        connection.exec_driver_sql(_EMPTY)
+
+    _apart(_once(url, alone))
+
+
+async def _once(url: URL, work: Callable[[Connection], ResultT]) -> ResultT:
+    """Does `work` in one transaction of a connection of its own."""
+    made = _engine(url, _SETTINGS, poolclass=NullPool)
+    try:
+        try:
+            connection = await made.connect()
+        except (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise _no_database(url, error) from None
+        try:
+            async with connection.begin():
+                return await connection.run_sync(work)
+        finally:
+            await connection.close()
+    finally:
+        await made.dispose()
+
+
+def _apart(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    # The driver needs an event loop, and the caller, a test for one, may be in one.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+def _engine(url: URL, settings: dict[str, str], **options: Any) -> AsyncEngine:
+    # Connections are made here and not from the URL by SQLAlchemy, which knows fewer of its parameters (sslmode).
+    return create_async_engine("postgresql+asyncpg://", async_creator=lambda: _connect(url, settings), **options)
+
+
+async def _connect(url: URL, settings: dict[str, str]) -> "asyncpg.Connection[Any]":
+    return await asyncpg.connect(
+        url.set(drivername="postgresql").render_as_string(hide_password=False),
+        server_settings=settings,
+        timeout=_CONNECT_SECONDS,
+    )
+
+
+def _no_database(url: URL, error: BaseException) -> NoDatabase:
+    return NoDatabase(f"can't connect to {url!r}: {_reason(error)}. PROTOMESH_DATABASE_URL names it; is it there?")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, DBAPIError):
+        return str(error.orig)
+    return str(error) or type(error).__name__

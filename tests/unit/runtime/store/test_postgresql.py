@@ -1,0 +1,176 @@
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+from sqlalchemy import URL, func, insert, select, text
+
+from protomesh.runtime.store import Contended, Database, Unreachable, changes
+from protomesh.runtime.store.dialect import dialect_of
+from protomesh.runtime.store.migrate import is_migrated
+from protomesh.runtime.store.revisions import upgrade
+from protomesh.runtime.store.tables import REQUESTS
+from protomesh.runtime.store.url import NoDatabase
+from protomesh.testing.database import Databases, ServerTemplates, databases
+from protomesh.testing.postgresql import PostgreSQL
+
+PACKAGE = "protomesh.runtime.store"
+SOON = timedelta(seconds=10).total_seconds()
+SILENT = URL.create("postgresql+asyncpg", "shop", "secret", database="shop", query={"host": "/nowhere"})
+
+
+@pytest.fixture(scope="module")
+def templates(postgresql_server: PostgreSQL) -> ServerTemplates:
+    """Databases of this module, which is about PostgreSQL only."""
+    return ServerTemplates(postgresql_server, "postgresql only ")
+
+
+@pytest.fixture
+async def server(templates: ServerTemplates, tmp_path: Path) -> AsyncGenerator[Databases]:
+    """Makes databases."""
+    async with databases(templates, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def url(server: Databases) -> URL:
+    """A migrated database with a table of one number."""
+    made = server.url(PACKAGE)
+    dialect_of(made).migrate(
+        made, lambda connection: connection.exec_driver_sql("CREATE TABLE things AS SELECT 1 AS number")
+    )
+    return made
+
+
+@pytest.fixture
+async def db(server: Databases, url: URL) -> Database:
+    """That database, open."""
+    return await server.open(url)
+
+
+async def double(db: Database) -> None:
+    """Reads, and writes what it made of it."""
+    async with db.begin() as tx:
+        number = (await tx.execute(text("SELECT number FROM things"))).scalar_one()
+        await tx.execute(text("UPDATE things SET number = :number"), {"number": 2 * number})
+
+
+async def number(db: Database) -> int:
+    """The number."""
+    async with db.read() as tx:
+        return int((await tx.execute(text("SELECT number FROM things"))).scalar_one())
+
+
+async def test_who_writes_without_its_turn_is_noticed(db: Database, server: Databases) -> None:
+    """A person with a tool, between our read and our write: ABORTED, and their change is not lost."""
+
+    async def overtaken() -> None:
+        async with db.begin() as tx:
+            found = (await tx.execute(text("SELECT number FROM things"))).scalar_one()
+            server.query(db.url, "UPDATE things SET number = 7")
+            await tx.execute(text("UPDATE things SET number = :number"), {"number": found + 1})
+
+    with pytest.raises(Contended) as contended:
+        await overtaken()
+    assert contended.value.code is grpc.StatusCode.ABORTED
+    assert await number(db) == 7
+
+
+async def test_a_writer_sees_what_was_kept_while_it_waited(db: Database, url: URL, server: Databases) -> None:
+    """The moment that it sees begins with its turn, and not with its wait."""
+    other = await server.open(url)
+    async with db.begin() as tx:
+        waiting = asyncio.create_task(double(other))
+        await asyncio.wait([waiting], timeout=0.2)
+        await tx.execute(text("UPDATE things SET number = 10"))
+    await waiting
+    assert await number(db) == 20
+
+
+async def test_connections_that_the_server_ended_are_replaced(db: Database, server: Databases) -> None:
+    """It was restarted, say: no call fails for it, and who watches is told that something may have happened."""
+    feed = changes(db)
+    await anext(feed)
+    await double(db)
+    await anext(feed)
+    waiting = asyncio.ensure_future(anext(feed))
+    await number(db)
+    ended = server.query(
+        db.url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'protomesh' AND datname = current_database()",
+    )
+    assert len(ended) == 3  # one that writes, one that reads, one that listens
+    async with asyncio.timeout(SOON):
+        await waiting
+    assert await number(db) == 2
+    await double(db)
+    async with asyncio.timeout(SOON):
+        await anext(feed)
+    assert await number(db) == 4
+
+
+async def test_a_server_that_is_not_there_is_unavailable() -> None:
+    """Nothing has happened, and the caller may try again."""
+    async with Database(SILENT) as db:
+        with pytest.raises(Unreachable) as unreachable:
+            await double(db)
+        with pytest.raises(Unreachable):
+            await number(db)
+        with pytest.raises(Unreachable):
+            await anext(changes(db))
+    assert unreachable.value.code is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_start_without_a_server_names_it_and_no_password() -> None:
+    """What a person has to look at, and nothing that a log must not have."""
+    with pytest.raises(NoDatabase, match=r"shop:\*\*\*@/shop.*nowhere") as missing:
+        await is_migrated(SILENT, PACKAGE)
+    assert "secret" not in str(missing.value)
+
+
+async def test_a_database_without_the_stores_tables_says_what_to_do(server: Databases) -> None:
+    """A composition root that names no migrations."""
+    db = await server.open(server.empty())
+    with pytest.raises(NoDatabase, match="migrations="):
+        await double(db)
+
+
+async def test_moments_are_utc_wherever_the_server_is(server: Databases, url: URL) -> None:
+    """`current_timestamp` would be the server's local time, and an answer would be forgotten too early or late."""
+    server.query(url, f"ALTER DATABASE \"{url.database}\" SET timezone = 'Asia/Tokyo'")
+    db = await server.open(url)
+    async with db.begin() as tx:
+        await tx.execute(insert(REQUESTS).values(request_type="", request_id="", fingerprint=b"", response=b""))
+        kept = (await tx.execute(select(func.max(REQUESTS.c.create_time)))).scalar_one()
+    assert abs(kept - datetime.now(UTC)) < timedelta(minutes=5)
+
+
+async def test_a_table_of_a_later_migration_tells_too(server: Databases, url: URL) -> None:
+    """Every migration ends with it."""
+    db = await server.open(url)
+    feed = changes(db)
+    await anext(feed)
+    dialect_of(url).migrate(url, lambda connection: connection.exec_driver_sql("CREATE TABLE more (number INTEGER)"))
+    waiting = asyncio.ensure_future(anext(feed))
+    server.query(url, "INSERT INTO more VALUES (1)")
+    async with asyncio.timeout(SOON):
+        await waiting
+
+
+def test_an_emptied_database_can_be_migrated_again(server: Databases, url: URL) -> None:
+    """Whatever migrations made is gone: tables, types, functions."""
+    dialect = dialect_of(url)
+    dialect.migrate(url, lambda connection: connection.exec_driver_sql("CREATE TYPE colour AS ENUM ('red')"))
+    dialect.migrate(url, lambda connection: connection.exec_driver_sql("CREATE TABLE t (c colour, n SERIAL)"))
+    dialect.migrate(url, lambda connection: connection.exec_driver_sql("CREATE VIEW v AS TABLE t"))
+    dialect.empty(url)
+    left = (
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace "
+        "UNION ALL SELECT typname::text FROM pg_type WHERE typnamespace = 'public'::regnamespace "
+        "UNION ALL SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+    )
+    assert server.query(url, left) == []
+    assert upgrade(url, PACKAGE) != []
