@@ -4,13 +4,23 @@ from collections.abc import Iterator
 
 from google.protobuf import descriptor_pool
 
-import shop.catalog.v1
-import shop.inventory.v1
-import shop.orders.v1
 from protomesh.v1 import options_pb2
+from shop.catalog.v1 import CatalogServiceServicer
+from shop.identity.v1 import IdentityServiceServicer
+from shop.inventory.v1 import InventoryServiceServicer
+from shop.orders.v1 import OrdersServiceServicer
+from shop.payments.v1 import PaymentsServiceServicer
 
-PACKAGES = (shop.catalog.v1, shop.inventory.v1, shop.orders.v1)  # whose import has made their contracts known
-SERVICES = ("shop.catalog.v1.CatalogService", "shop.inventory.v1.InventoryService", "shop.orders.v1.OrdersService")
+SERVICES = sorted(
+    f"{servicer.__module__.rpartition('.')[0]}.{servicer.__name__.removesuffix('Servicer')}"
+    for servicer in (
+        CatalogServiceServicer,
+        IdentityServiceServicer,
+        InventoryServiceServicer,
+        OrdersServiceServicer,
+        PaymentsServiceServicer,
+    )
+)
 
 
 def _methods(*audiences: int) -> Iterator[str]:
@@ -20,5 +30,5 @@ def _methods(*audiences: int) -> Iterator[str]:
                 yield f"{service}/{method.name}"
 
 
-PUBLIC = sorted(_methods(options_pb2.AUDIENCE_PUBLIC))
+EXPOSED = sorted(_methods(options_pb2.AUDIENCE_PUBLIC, options_pb2.AUDIENCE_USER))
 INTERNAL = sorted(_methods(options_pb2.AUDIENCE_INTERNAL, options_pb2.AUDIENCE_UNSPECIFIED))

@@ -15,7 +15,7 @@ from shop.catalog.v1 import CatalogServiceStub, GetProductRequest, Product, Upda
 from tests.e2e import grpc_web, reach
 from tests.e2e.mesh import COMMAND, Mesh
 from tests.e2e.shop.calls import get_product
-from tests.e2e.shop.contracts import INTERNAL, PUBLIC, SERVICES
+from tests.e2e.shop.contracts import EXPOSED, INTERNAL, SERVICES
 
 OWN = ("grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 PAGE = "http://localhost:5173"  # of the gateway's cors in mesh.yaml
@@ -35,7 +35,7 @@ def test_grpcurl_lists_describes_and_calls(shop: Mesh) -> None:
     edge = shop.gateway
     assert sorted(_grpcurl(shop, edge, "list").split()) == sorted((*OWN, *SERVICES))
     listed = {name for service in SERVICES for name in _grpcurl(shop, edge, "list", service).split()}
-    assert listed == {method.replace("/", ".") for method in PUBLIC}
+    assert listed == {method.replace("/", ".") for method in EXPOSED}
     described = _grpcurl(shop, edge, "describe", "shop.inventory.v1.InventoryService")
     assert "rpc WatchStock ( .shop.inventory.v1.WatchStockRequest ) returns ( stream" in described
     assert "Reserve" not in described
@@ -48,7 +48,7 @@ def test_grpcurl_sees_everything_through_the_operators_socket(shop: Mesh) -> Non
     # grpcurl would send the socket's path as the authority, which is none to HTTP/2: Envoy ends the connection.
     operator = ("-authority", "shop", "-unix", str(reach.layout(shop).operator_socket))
     listed = {name for service in SERVICES for name in _grpcurl(shop, *operator, "list", service).split()}
-    assert listed == {method.replace("/", ".") for method in (*PUBLIC, *INTERNAL)}
+    assert listed == {method.replace("/", ".") for method in (*EXPOSED, *INTERNAL)}
     update = json.dumps({"product": {"product_id": "matcha", "title": "Matcha"}})
     answer = _grpcurl(shop, "-d", update, *operator, "shop.catalog.v1.CatalogService/UpdateProduct")
     assert json.loads(answer)["product"]["title"] == "Matcha"
@@ -99,7 +99,7 @@ async def test_reflection_shows_nothing_internal(edge: grpc.aio.Channel, version
         for file in map(FileDescriptorProto.FromString, answer.file_descriptor_proto):
             methods |= {f"{file.package}.{s.name}/{method.name}" for s in file.service for method in s.method}
             messages |= {message.name for message in file.message_type}
-    assert sorted(methods) == PUBLIC
+    assert sorted(methods) == EXPOSED
     assert "GetProductRequest" in messages
     assert not [name for name in messages if name.startswith(("UpdateProduct", "ImportProducts", "Reserve", "Adjust"))]
     for method in INTERNAL:
@@ -180,7 +180,7 @@ async def test_a_page_of_an_allowed_origin_calls_and_reads_failures(shop: Mesh, 
 async def test_what_the_operator_changes_is_seen_at_the_edge(
     edge: grpc.aio.Channel, operator: grpc.aio.Channel
 ) -> None:
-    """An INTERNAL write, then a PUBLIC read."""
+    """An INTERNAL write, then a EXPOSED read."""
     change = UpdateProductRequest(product=Product(product_id="rooibos-tea", title="Red Bush"))
     await CatalogServiceStub(operator).UpdateProduct(change)
     got = await CatalogServiceStub(edge).GetProduct(GetProductRequest(product_id="rooibos-tea"))
