@@ -85,6 +85,12 @@ def engine(url: URL, role: Role) -> AsyncEngine:
         # with its lock for as long as a statement of it exists.
         connection.rollback()
 
+    @event.listens_for(made.sync_engine, "reset")
+    def end(connection: Any, _record: object, _state: object) -> None:
+        # A COMMIT that a deferred constraint refuses leaves its transaction open; SQLAlchemy takes it for ended.
+        if connection.driver_connection.in_transaction:
+            connection.rollback()
+
     @event.listens_for(made.sync_engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")

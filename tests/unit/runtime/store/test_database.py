@@ -7,7 +7,7 @@ from datetime import timedelta
 import grpc
 import pytest
 from sqlalchemy import URL, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from protomesh.runtime.store import Contended, Database
 from tests.unit.runtime.store.writers import Writer
@@ -184,3 +184,20 @@ async def test_many_readers_share_a_few_connections(db: Database) -> None:
     """More readers than connections wait for each other and all get their answer."""
     await insert(db, 7)
     assert await asyncio.gather(*(numbers(db) for _ in range(40))) == [[7]] * 40
+
+
+async def test_a_commit_that_is_refused_leaves_nothing_behind(db: Database) -> None:
+    """SQLite keeps the transaction open when a deferred constraint fails: the next writer must not find it."""
+    async with db.begin() as tx:
+        await tx.execute(text("CREATE TABLE owners (name TEXT PRIMARY KEY)"))
+        await tx.execute(text("CREATE TABLE pets (owner TEXT REFERENCES owners DEFERRABLE INITIALLY DEFERRED)"))
+
+    async def orphan() -> None:
+        async with db.begin() as tx:
+            await tx.execute(text("INSERT INTO pets VALUES ('nobody')"))
+
+    with pytest.raises(IntegrityError):
+        await orphan()
+    async with db.begin() as tx:
+        await tx.execute(text("INSERT INTO things VALUES (1)"))
+        assert await tx.scalar(text("SELECT count(*) FROM pets")) == 0
