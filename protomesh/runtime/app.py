@@ -12,22 +12,18 @@ class App:
 
     Args:
         servicers: Objects of classes that derive from generated servicers.
-        consumers: Nothing yet: events have no transport in this version.
+        consumers: Objects with methods marked by `@on`: they learn of the events that mesh.yaml's `subscribes` lists,
+            in transactions of the database that `mesh.database()` has opened.
         jobs: What is done again and again, made with `every`.
 
     Raises:
-        ValueError: consumers are given, or two jobs have one name.
+        ValueError: two jobs have one name.
     """
 
     def __init__(self, *servicers: object, consumers: Sequence[object] = (), jobs: Sequence[Job] = ()) -> None:
-        if consumers:
-            names = ", ".join(type(consumer).__name__ for consumer in consumers)
-            raise ValueError(
-                f"this version of Protomesh delivers no events, so {names} would never hear of any; "
-                "leave consumers out until it does"
-            )
         names_of_jobs = [job.name for job in jobs]
         if twice := sorted({name for name in names_of_jobs if names_of_jobs.count(name) > 1}):
             raise ValueError(f"two jobs are named {', '.join(twice)}; give one of them another name: every(..., name=)")
         self.servicers = servicers
+        self.consumers = tuple(consumers)
         self.jobs = tuple(jobs)

@@ -1,8 +1,6 @@
 """What a worker does again and again: expire, clean up, refresh."""
 
 import asyncio
-import fcntl
-import os
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,6 +13,7 @@ import structlog
 
 from protomesh.runtime.current import Metadatum, Scope, current
 from protomesh.runtime.interruptible import Interruptible, Interruption
+from protomesh.runtime.lease import Lease
 
 __all__ = ["Job", "Jobs", "every"]
 
@@ -72,15 +71,16 @@ class Jobs:
         await asyncio.gather(*(running.task for running in self._running), return_exceptions=True)
 
     async def _repeat(self, job: Job) -> None:
-        lock = _Lock(self._data / f"job-{re.sub('[^A-Za-z0-9_.-]', '_', job.name)}.lock") if job.one_worker else None
+        file = self._data / f"job-{re.sub('[^A-Za-z0-9_.-]', '_', job.name)}.lock"
+        lease = Lease(file) if job.one_worker else None
         try:
             while True:
-                if lock is None or lock.acquire():
+                if lease is None or lease.acquire():
                     await _run(job)
                 await asyncio.sleep(job.interval.total_seconds())
         finally:
-            if lock is not None:
-                lock.release()
+            if lease is not None:
+                lease.release()
 
 
 async def _run(job: Job) -> None:
@@ -105,31 +105,3 @@ class _Run(Scope):
     @property
     def forwarded(self) -> tuple[Metadatum, ...]:
         return self._forwarded
-
-
-class _Lock:
-    """A lock between processes that the kernel gives up with the process, however that ends."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: int | None = None
-
-    def acquire(self) -> bool:
-        """Whether this worker has the lock; it keeps it until `release`."""
-        if self._file is not None:
-            return True
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
-            return False
-        self._file = file
-        return True
-
-    def release(self) -> None:
-        """Lets another worker have it."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None

@@ -1,8 +1,8 @@
 """The environment in which a service runs: all that one in any language has to know of the mesh."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +16,8 @@ EGRESS = "PROTOMESH_EGRESS"
 DATA = "PROTOMESH_DATA"
 LOG = "PROTOMESH_LOG"
 DEADLINES = "PROTOMESH_DEADLINES"
+SUBSCRIBES = "PROTOMESH_SUBSCRIBES"
+SUBSCRIBERS = "PROTOMESH_SUBSCRIBERS"
 _REQUIRED = (SERVICE, LISTEN, EGRESS, DATA)
 
 
@@ -24,7 +26,15 @@ class NotLaunched(CannotStart):
 
 
 def environment(
-    service: str, listen: str, egress: str, data: str, *, log: str, deadlines: bool = True
+    service: str,
+    listen: str,
+    egress: str,
+    data: str,
+    *,
+    log: str,
+    deadlines: bool = True,
+    subscribes: Collection[str] = (),
+    subscribers: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, str]:
     """What a service's process is started with, whatever language it is written in.
 
@@ -35,9 +45,17 @@ def environment(
         data: The directory for its own data, which all its workers share.
         log: `json` or `console`.
         deadlines: False suspends the contract's deadlines, for a worker that a person stops in a debugger.
+        subscribes: Full names of the events that it wants to be told of.
+        subscribers: The services to tell, by the full name of each event that it may publish.
     """
     values = {SERVICE: service, LISTEN: listen, EGRESS: egress, DATA: data, LOG: log}
-    return values if deadlines else {**values, DEADLINES: "off"}
+    if not deadlines:
+        values[DEADLINES] = "off"
+    if subscribes:
+        values[SUBSCRIBES] = " ".join(sorted(subscribes))
+    if subscribers:
+        values[SUBSCRIBERS] = " ".join(f"{event}={','.join(names)}" for event, names in sorted(subscribers.items()))
+    return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +68,8 @@ class Launch:
     data: Path
     log: str = "console"
     deadlines: bool = True
+    subscribes: frozenset[str] = frozenset()
+    subscribers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     environ: Mapping[str, str]
 
     @classmethod
@@ -79,6 +99,8 @@ class Launch:
             data=Path(values[DATA]),
             log=log,
             deadlines=deadlines == "on",
+            subscribes=frozenset(values.get(SUBSCRIBES, "").split()),
+            subscribers=_subscribers(values.get(SUBSCRIBERS, "")),
             environ=values,
         )
 
@@ -88,3 +110,13 @@ class Launch:
         For shop.catalog.v1.CatalogService that is PROTOMESH_EGRESS_SHOP_CATALOG_V1_CATALOGSERVICE.
         """
         return self.environ.get(f"{EGRESS}_{rpc_service.upper().replace('.', '_')}") or self.egress
+
+
+def _subscribers(text: str) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in text.split():
+        event, equals, names = entry.partition("=")
+        if not event or not equals:
+            raise NotLaunched(f"{SUBSCRIBERS} is EVENT=SERVICE,SERVICE for each event, not {entry!r}")
+        found[event] = tuple(name for name in names.split(",") if name)
+    return found

@@ -39,6 +39,7 @@ class Mesh:
         self._launch = launch
         self._connect = connect or self._egress
         self._channels: dict[str, aio.Channel] = {}
+        self._database: Database | None = None
 
     @property
     def service(self) -> str:
@@ -61,6 +62,11 @@ class Mesh:
         """
         return MeshChannel(self._connect).stub(stub)
 
+    @property
+    def opened(self) -> "Database | None":
+        """The database that `database` has opened: events wait in it, and are marked there as applied."""
+        return self._database
+
     @asynccontextmanager
     async def database(self, *, migrations: str | None = None) -> "AsyncGenerator[Database]":
         """The service's own database, open for as long as the block lasts. Needs the extra `protomesh[store]`.
@@ -79,6 +85,7 @@ class Mesh:
         if migrations is not None:
             await migrated(url, migrations)
         async with Database(url, remaining=time_remaining) as database:
+            self._database = database
             yield database
 
     async def publish_keys(self, jwks: str) -> None:

@@ -12,6 +12,7 @@ import structlog
 
 from protomesh.runtime.app import App
 from protomesh.runtime.cannot_start import CannotStart
+from protomesh.runtime.eventful import events_of
 from protomesh.runtime.jobs import Jobs
 from protomesh.runtime.launch import Launch
 from protomesh.runtime.mesh import Mesh
@@ -60,10 +61,11 @@ async def serve(root: CompositionRoot, launch: Launch) -> None:
         loop.add_signal_handler(number, stopping.set)
     launch.data.mkdir(parents=True, exist_ok=True)
     async with Mesh(launch) as mesh, root(mesh) as app:
-        server = Server(app.servicers, deadlines=launch.deadlines)
+        events = events_of(app, mesh, launch)
+        server = Server([*app.servicers, *events.servicers], deadlines=launch.deadlines)
         address = server.listen(launch.listen)
         await server.start()
-        async with Jobs(app.jobs, launch.data):
+        async with Jobs([*app.jobs, *events.jobs], launch.data), events.relayed():
             _log.info("serving", address=address, rpc_services=list(server.services))
             await stopping.wait()
             _log.info("draining")

@@ -1,16 +1,23 @@
 """A composition root in the test's own process: everything that a worker runs, with fakes for what it calls."""
 
+import itertools
 import tempfile
+import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from google.protobuf.message import Message
 from grpc import aio
 
+from protomesh.events.v1.event_consumer_service_pb2 import DeliverRequest, Event, Result
+from protomesh.events.v1.event_consumer_service_pb2_grpc import EventConsumerServiceStub
 from protomesh.runtime.app import App
 from protomesh.runtime.client import MeshChannel
+from protomesh.runtime.eventful import events_of
 from protomesh.runtime.jobs import Jobs
 from protomesh.runtime.launch import Launch, environment
 from protomesh.runtime.mesh import Mesh
@@ -38,6 +45,34 @@ class Running:
     ) -> StubT:
         """A client of the service, on somebody's behalf if `user` is given, or as another service of the mesh."""
         return MeshChannel(lambda _service: self._channel, metadata=identity(user, caller)).stub(stub)
+
+    async def deliver(self, *events: Message, user: User | None = None, publisher: str = "test") -> None:
+        """Tells the service's consumers of events, as another service's relay would; each call sends new ones.
+
+        Raises:
+            AssertionError: a consumer failed; its service's log says why.
+        """
+        request = DeliverRequest(events=[_delivered(event, user) for event in events])
+        response = await self.client(EventConsumerServiceStub, caller=publisher).Deliver(request)
+        for event, result in itertools.zip_longest(events, response.results):
+            if result is None or result.outcome != Result.OUTCOME_APPLIED:
+                outcome = "nothing" if result is None else f"{Result.Outcome.Name(result.outcome)} {result.message}"
+                raise AssertionError(f"{event.DESCRIPTOR.full_name} was answered {outcome}")
+
+
+def _delivered(event: Message, user: User | None) -> Event:
+    delivered = Event(event_id=str(uuid.uuid4()), metadata=dict(user.metadata() if user is not None else ()))
+    delivered.content.Pack(event)
+    delivered.create_time.GetCurrentTime()
+    return delivered
+
+
+def _consumed(app: App) -> frozenset[str]:
+    if not app.consumers:
+        return frozenset()
+    from protomesh.runtime.events.consumers import Consumers  # noqa: PLC0415 - needs an extra that not all have
+
+    return frozenset(Consumers(app.consumers).events)
 
 
 @asynccontextmanager
@@ -74,10 +109,11 @@ async def running(
         stage().add(egress)
         async with stage().block(), Mesh(launch, connect=egress.connect) as mesh, root(mesh) as app:
             launch.data.mkdir(parents=True, exist_ok=True)
-            server = Server(app.servicers)
+            events = events_of(app, mesh, replace(launch, subscribes=_consumed(app)))
+            server = Server([*app.servicers, *events.servicers])
             server.listen(listen)
             await server.start()
-            async with Jobs(app.jobs, launch.data):
+            async with Jobs([*app.jobs, *events.jobs], launch.data):
                 try:
                     async with aio.insecure_channel(listen) as channel:
                         yield Running(app, channel)

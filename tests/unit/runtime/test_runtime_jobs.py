@@ -176,12 +176,3 @@ def test_jobs_of_one_name_are_refused() -> None:
     App(jobs=[every(LONG, job), every(SHORT, job, name="other")])
     with pytest.raises(ValueError, match="must be positive"):
         every(timedelta(0), job)
-
-
-def test_consumers_are_refused_and_not_ignored() -> None:
-    """An event that nobody will ever hear of must not look as if somebody listened."""
-
-    class OrderPlacedConsumer: ...
-
-    with pytest.raises(ValueError, match="delivers no events, so OrderPlacedConsumer would never hear"):
-        App(consumers=[OrderPlacedConsumer()])

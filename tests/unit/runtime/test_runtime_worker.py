@@ -196,6 +196,24 @@ def test_the_environment_is_read_as_it_is_written() -> None:
     assert Launch.read(environment("orders", "unix:/a", "b:1", "/data", log="json")).deadlines
 
 
+def test_a_worker_is_told_who_subscribes_to_what() -> None:
+    """In a form that any language reads: by spaces, an equals sign and commas."""
+    values = environment(
+        "orders",
+        "unix:/a",
+        "b:1",
+        "/data",
+        log="json",
+        subscribes=["pay.v1.Paid", "clock.v1.Struck"],
+        subscribers={"orders.v1.Placed": ["mail", "stock"], "orders.v1.Cancelled": []},
+    )
+    assert values["PROTOMESH_SUBSCRIBES"] == "clock.v1.Struck pay.v1.Paid"
+    assert values["PROTOMESH_SUBSCRIBERS"] == "orders.v1.Cancelled= orders.v1.Placed=mail,stock"
+    launch = Launch.read(values)
+    assert launch.subscribes == {"pay.v1.Paid", "clock.v1.Struck"}
+    assert launch.subscribers == {"orders.v1.Placed": ("mail", "stock"), "orders.v1.Cancelled": ()}
+
+
 def test_the_egress_can_be_set_for_each_callee() -> None:
     """By the full name of the RPC service that is called."""
     values = environment("orders", "unix:/a", "unix:/egress", "/data", log="json")
@@ -204,7 +222,15 @@ def test_the_egress_can_be_set_for_each_callee() -> None:
     assert launch.egress_for("shop.orders.v1.OrdersService") == "unix:/egress"
 
 
-@pytest.mark.parametrize("wrong", [{"PROTOMESH_LOG": "xml"}, {"PROTOMESH_DEADLINES": "maybe"}, {"PROTOMESH_DATA": ""}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"PROTOMESH_LOG": "xml"},
+        {"PROTOMESH_DEADLINES": "maybe"},
+        {"PROTOMESH_DATA": ""},
+        {"PROTOMESH_SUBSCRIBERS": "orders.v1.Placed"},
+    ],
+)
 def test_an_environment_that_can_not_be_is_refused(wrong: dict[str, str]) -> None:
     """By the name of the variable."""
     values = environment("orders", "unix:/a", "unix:/egress", "/data", log="json")

@@ -1,4 +1,4 @@
+from protomesh.runtime.events.tables import metadata
 from protomesh.runtime.store import env
-from protomesh.runtime.store.tables import metadata
 
 env.run(metadata)

@@ -1,0 +1,1 @@
+"""Generated: the versions of one contract."""

@@ -1,0 +1,269 @@
+"""What one subscriber has still to be told, and what became of it.
+
+Everything up to the subscriber's cursor is applied or deferred. An event that fails is deferred, and with it every
+later one of its key, while the cursor goes on: a fault holds up one key and not the others. The first deferred event of
+a key is tried again with growing pauses; after a bounded number of failures it is a dead letter, and its key stays
+parked until somebody replays or skips it.
+"""
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.rpc import code_pb2
+from sqlalchemy import Row, delete, func, insert, select, update
+
+from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
+from protomesh.runtime.events.tables import DEFERRED, OUTBOX, SUBSCRIBERS
+from protomesh.runtime.store import Database, Transaction
+
+__all__ = ["Batch", "Queue", "Retries"]
+
+# Far below the 4 MiB that a message may have, with room for what travels along.
+_BATCH_BYTES = 1024 * 1024
+_MAX_PROBLEM = 1000
+
+# They mean that somebody does not answer, which is no fault of the event.
+_UNCOUNTED = frozenset({code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """How often, and with which pauses, what failed is tried again. Each pause is twice the one before."""
+
+    failures: int = 8  # then an event is a dead letter
+    first: timedelta = timedelta(milliseconds=500)
+    longest: timedelta = timedelta(minutes=1)
+
+    def pause(self, tries: int) -> timedelta:
+        """How long to wait after so many tries, at least one."""
+        doublings = min(tries - 1, 30)
+        return min(self.longest, self.first * (1 << doublings))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    sequence: int
+    event_type: str
+    key: str
+    event: Event
+    tries: int = 0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What is next: deferred events that are due, then new ones, each in order of their publication."""
+
+    due: tuple[_Entry, ...]
+    new: tuple[_Entry, ...]
+    parked: frozenset[str]  # keys of new events that have to wait behind deferred ones
+    wanted: tuple[_Entry, ...]  # what to deliver
+
+    @property
+    def events(self) -> list[Event]:
+        """What to deliver, in this order."""
+        return [entry.event for entry in self.wanted]
+
+
+class Queue:
+    """One subscriber's part of a publisher's outbox.
+
+    Args:
+        database: The publisher's.
+        subscriber: The service that is told.
+        events: Full names of the events that it subscribes to.
+        retries: What happens after a failure.
+        now: The clock.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        subscriber: str,
+        events: Collection[str],
+        *,
+        retries: Retries,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._subscriber = subscriber
+        self._events = frozenset(events)
+        self._retries = retries
+        self._now = now
+
+    async def take(self, limit: int) -> Batch | None:
+        """Reads what is next, at most `limit` events of each kind; None if there is nothing to do now."""
+        async with self._database.read() as tx:
+            cursor = await self._cursor(tx) or 0
+            due = _within(await self._due(tx, limit), _BATCH_BYTES)
+            left = _BATCH_BYTES - sum(entry.event.ByteSize() for entry in due)
+            rows = await tx.execute(
+                select(OUTBOX).where(OUTBOX.c.sequence > cursor).order_by(OUTBOX.c.sequence).limit(limit)
+            )
+            new = _within([_entry(row) for row in rows], left)
+            parked = frozenset(
+                await tx.scalars(
+                    select(DEFERRED.c.key)
+                    .where(DEFERRED.c.subscriber == self._subscriber, DEFERRED.c.key.in_({e.key for e in new}))
+                    .distinct()
+                )
+            )
+        if not due and not new:
+            return None
+        fresh = [entry for entry in new if entry.event_type in self._events and entry.key not in parked]
+        return Batch(due=tuple(due), new=tuple(new), parked=parked, wanted=(*due, *fresh))
+
+    async def settle(self, batch: Batch, results: Sequence[Result]) -> bool:
+        """Writes down what became of a batch. Returns whether it led anywhere.
+
+        A result that says nothing counts as none: that event, and what came after it, is delivered again.
+        """
+        outcomes = _outcomes(batch, results)
+        async with self._database.begin() as tx:
+            for entry in batch.due:
+                if entry.sequence in outcomes:
+                    await self._settle_deferred(tx, entry, outcomes[entry.sequence])
+            passed = 0
+            waiting: list[dict[str, Any]] = []
+            for entry in batch.new:
+                if entry.event_type in self._events:
+                    result = None
+                    if entry.key not in batch.parked:
+                        result = outcomes.get(entry.sequence)
+                        if result is None:
+                            break
+                    if result is None or result.outcome != Result.OUTCOME_APPLIED:
+                        waiting.append(self._deferred(entry, result))
+                passed = entry.sequence
+            if waiting:
+                await tx.execute(insert(DEFERRED), waiting)
+            if passed:
+                await self._advance(tx, passed)
+        return bool(passed or outcomes)
+
+    async def next_due(self) -> datetime | None:
+        """When the next deferred event is to be tried; None if none is."""
+        heads = self._heads()
+        async with self._database.read() as tx:
+            due: datetime | None = await tx.scalar(
+                select(func.min(DEFERRED.c.next_time))
+                .join(heads, DEFERRED.c.sequence == heads.c.sequence)
+                .where(DEFERRED.c.subscriber == self._subscriber, DEFERRED.c.dead.is_(False))
+            )
+        return due
+
+    def _heads(self) -> Any:
+        return (
+            select(func.min(DEFERRED.c.sequence).label("sequence"))
+            .where(DEFERRED.c.subscriber == self._subscriber)
+            .group_by(DEFERRED.c.key)
+            .subquery()
+        )
+
+    async def _due(self, tx: Transaction, limit: int) -> list[_Entry]:
+        heads = self._heads()
+        keys = (
+            select(DEFERRED.c.key)
+            .join(heads, DEFERRED.c.sequence == heads.c.sequence)
+            .where(
+                DEFERRED.c.subscriber == self._subscriber,
+                DEFERRED.c.dead.is_(False),
+                DEFERRED.c.next_time <= self._now(),
+            )
+            .order_by(DEFERRED.c.next_time, DEFERRED.c.sequence)
+            .limit(limit)
+        )
+        rows = await tx.execute(
+            select(OUTBOX, DEFERRED.c.tries, DEFERRED.c.failures)
+            .join(DEFERRED, DEFERRED.c.sequence == OUTBOX.c.sequence)
+            .where(DEFERRED.c.subscriber == self._subscriber, DEFERRED.c.key.in_(keys))
+            .order_by(OUTBOX.c.sequence)
+            .limit(limit)
+        )
+        return [_entry(row, tries=row.tries, failures=row.failures) for row in rows]
+
+    async def _settle_deferred(self, tx: Transaction, entry: _Entry, result: Result) -> None:
+        this = (DEFERRED.c.subscriber == self._subscriber, DEFERRED.c.sequence == entry.sequence)
+        if result.outcome == Result.OUTCOME_APPLIED:
+            await tx.execute(delete(DEFERRED).where(*this))
+        elif result.outcome == Result.OUTCOME_FAILED:
+            values = self._deferred(entry, result)
+            await tx.execute(update(DEFERRED).where(*this).values(values))
+
+    def _deferred(self, entry: _Entry, result: Result | None) -> dict[str, Any]:
+        """The row of an event that failed, or that waits behind one which did."""
+        failed = result if result is not None and result.outcome == Result.OUTCOME_FAILED else None
+        tries = entry.tries + (failed is not None)
+        failures = entry.failures + (failed is not None and failed.code not in _UNCOUNTED)
+        return {
+            "subscriber": self._subscriber,
+            "sequence": entry.sequence,
+            "key": entry.key,
+            "tries": tries,
+            "failures": failures,
+            "next_time": self._now() + (self._retries.pause(tries) if failed is not None else timedelta(0)),
+            "dead": failures >= self._retries.failures,
+            "problem": "" if failed is None else _problem(failed),
+        }
+
+    async def _cursor(self, tx: Transaction) -> int | None:
+        cursor: int | None = await tx.scalar(
+            select(SUBSCRIBERS.c.cursor).where(SUBSCRIBERS.c.subscriber == self._subscriber)
+        )
+        return cursor
+
+    async def _advance(self, tx: Transaction, cursor: int) -> None:
+        if await self._cursor(tx) is None:
+            await tx.execute(insert(SUBSCRIBERS).values(subscriber=self._subscriber, cursor=cursor))
+            return
+        # Never back: a relay that has lost its lease, and does not know it yet, may be late.
+        await tx.execute(
+            update(SUBSCRIBERS)
+            .where(SUBSCRIBERS.c.subscriber == self._subscriber, SUBSCRIBERS.c.cursor < cursor)
+            .values(cursor=cursor)
+        )
+
+
+def _outcomes(batch: Batch, results: Sequence[Result]) -> dict[int, Result]:
+    """Results by sequence, as far as they make sense: what is held back is so behind one that failed."""
+    outcomes: dict[int, Result] = {}
+    failed: set[str] = set()
+    for entry, result in zip(batch.wanted, results, strict=False):
+        if result.outcome == Result.OUTCOME_FAILED:
+            failed.add(entry.key)
+        elif result.outcome == Result.OUTCOME_HELD_BACK and entry.key in failed:
+            pass
+        elif result.outcome != Result.OUTCOME_APPLIED:
+            break
+        outcomes[entry.sequence] = result
+    return outcomes
+
+
+def _problem(result: Result) -> str:
+    known = code_pb2.Code.DESCRIPTOR.values_by_number.get(result.code)
+    return f"{known.name if known is not None else result.code}: {result.message}"[:_MAX_PROBLEM]
+
+
+def _entry(row: Row[Any], *, tries: int = 0, failures: int = 0) -> _Entry:
+    key = "" if row.key == row.event_id else row.key
+    event = Event(event_id=row.event_id, key=key, metadata=json.loads(row.metadata))
+    event.content.type_url = f"type.googleapis.com/{row.event_type}"
+    event.content.value = row.content
+    event.create_time.FromDatetime(row.create_time.astimezone(UTC))
+    return _Entry(
+        sequence=row.sequence, event_type=row.event_type, key=row.key, event=event, tries=tries, failures=failures
+    )
+
+
+def _within(entries: Sequence[_Entry], size: int) -> list[_Entry]:
+    """The first entries that have at most `size` bytes together; one at least, if any room is left."""
+    kept: list[_Entry] = []
+    for entry in entries:
+        if size <= 0:
+            break
+        kept.append(entry)
+        size -= entry.event.ByteSize()
+    return kept

@@ -1,0 +1,131 @@
+"""The relay: takes events from a publisher's outbox to its subscribers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from protomesh.runtime.events.outbox import trim
+from protomesh.runtime.events.queue import Queue, Retries
+from protomesh.runtime.events.transport import Transport, Undelivered
+from protomesh.runtime.lease import Lease
+from protomesh.runtime.store import Contended, Database, changes
+
+__all__ = ["Relay"]
+
+_MAX_BATCH = 200
+_MIN_TRIM_SECONDS = 1.0
+
+_log = structlog.get_logger("protomesh.runtime")
+
+
+class Relay:
+    """Delivers what a service publishes, at least once and in order per key, to each subscriber at its own pace.
+
+    Args:
+        database: The publisher's.
+        transport: The way to the subscribers.
+        subscribers: Who is told, by the full name of the event.
+        lease: One of the service's workers has it, and delivers.
+        retries: When to try again; between two tries to reach a subscriber there are the same pauses.
+        now: The clock.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        transport: Transport,
+        subscribers: Mapping[str, Collection[str]],
+        lease: Lease,
+        *,
+        retries: Retries | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._transport = transport
+        self._lease = lease
+        self._retries = retries or Retries()
+        self._now = now
+        self._events: dict[str, set[str]] = {}  # by subscriber
+        for event, names in subscribers.items():
+            for name in names:
+                self._events.setdefault(name, set()).add(event)
+
+    async def run(self) -> None:
+        """Delivers until it is cancelled, while it has the lease."""
+        async with self._lease.held(), asyncio.TaskGroup() as group:
+            group.create_task(self._forever(self._trim, "trim"))
+            for subscriber, events in sorted(self._events.items()):
+                queue = Queue(self._database, subscriber, events, retries=self._retries, now=self._now)
+                delivery = _Deliveries(queue, subscriber, self._transport, self._retries)
+                group.create_task(self._forever(lambda delivery=delivery: self._follow(delivery), subscriber))  # type: ignore[misc] # mypy can't type a lambda's default
+
+    async def _forever(self, work: Callable[[], Awaitable[None]], about: str) -> None:
+        """A fault of the database must not be the last thing that a relay sees."""
+        failures = 0
+        while True:
+            try:
+                await work()
+            except Contended:
+                failures += 1
+            except Exception as error:  # noqa: BLE001 - logged, and tried again
+                failures += 1
+                _log.error("the relay failed", about=about, exc_info=error)
+            await asyncio.sleep(self._retries.pause(max(1, failures)).total_seconds())
+
+    async def _follow(self, delivery: "_Deliveries") -> None:
+        feed = changes(self._database)
+        while True:
+            # Whatever changes from here on ends the wait below.
+            due = await delivery.queue.next_due()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if due is None else max(0.0, (due - self._now()).total_seconds())):
+                    await anext(feed)
+            await delivery.drain()
+
+    async def _trim(self) -> None:
+        async for _ in changes(self._database):
+            await trim(self._database, self._events.keys())
+            await asyncio.sleep(_MIN_TRIM_SECONDS)
+
+
+class _Deliveries:
+    """One subscriber, and how well it answers."""
+
+    def __init__(self, queue: Queue, subscriber: str, transport: Transport, retries: Retries) -> None:
+        self.queue = queue
+        self._subscriber = subscriber
+        self._transport = transport
+        self._retries = retries
+        self._limit = _MAX_BATCH
+        self._vain = 0  # tries since something got through
+
+    async def drain(self) -> None:
+        """Delivers until there is nothing to do now."""
+        while (batch := await self.queue.take(self._limit)) is not None:
+            try:
+                results = await self._transport.deliver(self._subscriber, batch.events) if batch.wanted else ()
+            except Undelivered as error:
+                self._limit = max(1, self._limit // 2) if error.late else self._limit
+                await self._pause(error)
+                continue
+            if await self.queue.settle(batch, results):
+                self._reached()
+            else:
+                await self._pause(None)
+
+    def _reached(self) -> None:
+        if self._vain:
+            _log.info("a subscriber is told of events again", subscriber=self._subscriber)
+        self._vain = 0
+        self._limit = min(_MAX_BATCH, self._limit * 2)
+
+    async def _pause(self, error: Undelivered | None) -> None:
+        if not self._vain:  # once per outage: it is repeated until it is over
+            why = str(error) if error is not None else "it answered none of the events"
+            _log.warning("a subscriber can't be told of events; they wait", subscriber=self._subscriber, reason=why)
+        self._vain += 1
+        pause: timedelta = min(self._retries.pause(self._vain), timedelta(seconds=10))
+        await asyncio.sleep(pause.total_seconds())

@@ -1,0 +1,59 @@
+"""Where events wait: next to a service's data, so that they are kept or undone with it.
+
+The tables are the store's, and change by its migrations in `protomesh/runtime/store/migrations`.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text
+
+from protomesh.runtime.store.tables import OWN_PREFIX, metadata
+from protomesh.runtime.store.timestamps import UtcDateTime
+
+__all__ = ["DEFERRED", "INBOX", "OUTBOX", "SUBSCRIBERS", "metadata"]
+
+# SQLite counts by itself in an INTEGER only.
+_SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
+
+# What this service has published and somebody may not have heard of yet.
+OUTBOX = Table(
+    f"{OWN_PREFIX}outbox",
+    metadata,
+    Column("sequence", _SEQUENCE, primary_key=True, autoincrement=True),
+    Column("event_id", String(36), nullable=False, unique=True),
+    Column("event_type", String(255), nullable=False),  # shop.orders.v1.OrderPlaced
+    Column("key", String(255), nullable=False),  # the event's own id if it has no key
+    Column("content", LargeBinary, nullable=False),
+    Column("metadata", Text, nullable=False),  # what travels along, as JSON
+    Column("create_time", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,  # else an empty table counts from 1 again, behind every cursor
+)
+
+# How far each subscriber has come: everything up to its cursor is applied or deferred.
+SUBSCRIBERS = Table(
+    f"{OWN_PREFIX}subscribers",
+    metadata,
+    Column("subscriber", String(255), primary_key=True),
+    Column("cursor", BigInteger, nullable=False),
+)
+
+# Events behind a cursor that are not applied: the first of its key is tried again or is a dead letter, the others wait.
+DEFERRED = Table(
+    f"{OWN_PREFIX}deferred",
+    metadata,
+    Column("subscriber", String(255), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", String(255), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),  # the tries that count towards a dead letter
+    Column("next_time", UtcDateTime, nullable=False),
+    Column("dead", Boolean, nullable=False),
+    Column("problem", Text, nullable=False),  # of the last try
+    Index(f"ix_{OWN_PREFIX}deferred_key", "subscriber", "key", "sequence"),
+)
+
+# Events of others that were applied here, so that a second delivery changes nothing.
+INBOX = Table(
+    f"{OWN_PREFIX}inbox",
+    metadata,
+    Column("event_id", String(36), primary_key=True),
+    Column("apply_time", UtcDateTime, nullable=False, index=True),  # indexed for forgetting
+)

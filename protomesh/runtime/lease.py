@@ -1,0 +1,51 @@
+"""The right to do what only one of a service's workers may do at a time."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+__all__ = ["Lease"]
+
+# How often a worker without the lease asks for it.
+_INTERVAL_SECONDS = 1.0
+
+
+class Lease:
+    """A lock between processes of one machine that the kernel gives up with its holder, however that ends."""
+
+    def __init__(self, file: Path) -> None:
+        self._path = file
+        self._file: int | None = None
+
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[None]:
+        """Waits until this worker has the lease, and keeps it for the block."""
+        while not self.acquire():  # noqa: ASYNC110 - nothing tells when another process ends
+            await asyncio.sleep(_INTERVAL_SECONDS)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def acquire(self) -> bool:
+        """Whether this worker has the lease; it keeps it until `release`."""
+        if self._file is not None:
+            return True
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return False
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        """Lets another worker have it."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

@@ -1,0 +1,110 @@
+"""A publisher's and a consumer's database, and a clock that stands still until it is moved."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from probe.v1 import Baked
+
+from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
+from protomesh.runtime.events.transport import Undelivered
+from protomesh.runtime.store import Database, sqlite_url
+from protomesh.runtime.store.revisions import upgrade
+
+OK = Result(outcome=Result.OUTCOME_APPLIED)
+
+
+class Clock:
+    """Stands still."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def pass_by(self, seconds: float) -> None:
+        """Moves on."""
+        self.time += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock."""
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database file to copy."""
+    file = tmp_path_factory.mktemp("events") / "template"
+    upgrade(sqlite_url(file), "protomesh.runtime.store")
+    return file
+
+
+@pytest.fixture
+async def open_database(template: Path, tmp_path: Path) -> AsyncGenerator[Callable[[str], Any]]:
+    """Opens a database of the test by its name; the same one again if it is asked twice, as another worker would."""
+    async with AsyncExitStack() as stack:
+
+        async def open_(name: str) -> Database:
+            file = tmp_path / name
+            if not file.exists():
+                file.write_bytes(template.read_bytes())
+            return await stack.enter_async_context(Database(sqlite_url(file), patience=timedelta(seconds=30)))
+
+        yield open_
+
+
+@pytest.fixture
+async def publisher(open_database: Callable[[str], Any]) -> Database:
+    """The database of the service that publishes."""
+    opened: Database = await open_database("publisher.sqlite3")
+    return opened
+
+
+@pytest.fixture
+async def subscriber(open_database: Callable[[str], Any]) -> Database:
+    """The database of the service that consumes."""
+    opened: Database = await open_database("subscriber.sqlite3")
+    return opened
+
+
+class Doorstep:
+    """A transport that keeps what is delivered, and answers what the test says."""
+
+    def __init__(self) -> None:
+        self.delivered: list[tuple[str, int]] = []
+        self.batches: list[int] = []
+        self.refuse: Callable[[Any], Result | None] = lambda _baked: None
+        self.outage: Undelivered | None = None
+
+    async def deliver(self, subscriber: str, events: Sequence[Event]) -> Sequence[Result]:
+        """Answers for each event; holds back what is behind one that fails, as the contract asks."""
+        del subscriber
+        if self.outage is not None:
+            raise self.outage
+        self.batches.append(len(events))
+        results: list[Result] = []
+        failed: set[str] = set()
+        for event in events:
+            baked = Baked.FromString(event.content.value)
+            if event.key in failed:
+                results.append(Result(outcome=Result.OUTCOME_HELD_BACK))
+                continue
+            refusal = self.refuse(baked)
+            if refusal is None:
+                self.delivered.append((baked.oven, baked.number))
+            else:
+                failed.add(event.key)
+            results.append(refusal or OK)
+        return results
+
+
+@pytest.fixture
+def doorstep() -> Doorstep:
+    """A transport."""
+    return Doorstep()

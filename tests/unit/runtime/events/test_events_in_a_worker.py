@@ -1,0 +1,120 @@
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from grpc import aio
+from probe.v1 import Baked, Rung
+
+from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
+from protomesh.events.v1.event_consumer_service_pb2_grpc import EventConsumerServiceStub
+from protomesh.runtime import App, Mesh
+from protomesh.runtime.client import MeshChannel
+from protomesh.runtime.eventful import NoDatabaseForEvents, events_of
+from protomesh.runtime.events import Delivery, on, publish
+from protomesh.runtime.events.consumers import SubscriptionsDiffer
+from protomesh.runtime.events.transport import MeshTransport, Undelivered
+from protomesh.runtime.launch import Launch, environment
+from protomesh.runtime.store import sqlite_url
+from protomesh.runtime.user import User
+from protomesh.testing import running
+
+
+class Shelf:
+    """Publishes a ring for each loaf, and remembers who asked for it."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    @on(Baked)
+    async def take(self, event: Baked, delivery: Delivery) -> None:
+        """Rings; a loaf without a number can't be taken."""
+        if not event.number:
+            raise ValueError("which loaf?")
+        self.seen.append((event.oven, event.number, delivery.publisher, delivery.user))
+        await publish(delivery.tx, Rung(who=event.oven))
+
+
+def launch(data: Path, **told: Any) -> Launch:
+    """The environment of a worker whose egress leads nowhere."""
+    return Launch.read(environment("shelf", "unix:/nowhere", "unix:/nowhere", str(data), log="json", **told))
+
+
+@pytest.fixture
+def data(template: Path, tmp_path: Path) -> Path:
+    """The directory of a service with a migrated database."""
+    (tmp_path / "database.sqlite3").write_bytes(template.read_bytes())
+    return tmp_path
+
+
+async def test_a_worker_starts_only_if_code_and_mesh_yaml_agree(data: Path) -> None:
+    """Both ways; and there has to be a database to mark events in."""
+    async with Mesh(launch(data)) as mesh:
+        with pytest.raises(SubscriptionsDiffer, match=r"shelf consumes probe.v1.Baked"):
+            events_of(App(consumers=[Shelf()]), mesh, launch(data))
+        told = launch(data, subscribes=["probe.v1.Baked"])
+        with pytest.raises(SubscriptionsDiffer, match="no consumer learns of it"):
+            events_of(App(), mesh, told)
+        with pytest.raises(NoDatabaseForEvents, match="shelf consumes events and has no database"):
+            events_of(App(consumers=[Shelf()]), mesh, told)
+        async with mesh.database():
+            events = events_of(App(consumers=[Shelf()]), mesh, told)
+    assert len(events.servicers) == 1
+    assert [job.name for job in events.jobs] == ["forget_events"]
+
+
+async def test_a_worker_without_events_has_nothing_to_do_for_them(data: Path) -> None:
+    """It may be told who subscribes to what; without a database it publishes nothing."""
+    async with Mesh(launch(data)) as mesh:
+        events = events_of(App(), mesh, launch(data, subscribers={"probe.v1.Baked": ["shelf"]}))
+        assert (list(events.servicers), list(events.jobs)) == ([], [])
+        async with events.relayed():
+            pass
+
+
+@asynccontextmanager
+async def root(mesh: Mesh, shelf: Shelf) -> AsyncGenerator[App]:
+    """A composition root."""
+    async with mesh.database():
+        yield App(consumers=[shelf])
+
+
+async def test_a_test_tells_consumers_of_events(data: Path) -> None:
+    """Over gRPC, as a relay does; what they publish is in their outbox."""
+    shelf = Shelf()
+    settings = {"PROTOMESH_DATABASE_URL": str(sqlite_url(data / "database.sqlite3"))}
+    async with running(lambda mesh: root(mesh, shelf), settings=settings) as service:
+        await service.deliver(Baked(oven="left", number=1), Baked(oven="left", number=2))
+        await service.deliver(Baked(oven="right", number=1), user=User("alice"), publisher="bakery")
+        with pytest.raises(AssertionError, match=r"probe.v1.Baked was answered OUTCOME_FAILED internal error"):
+            await service.deliver(Baked(oven="left"))
+    assert shelf.seen == [
+        ("left", 1, "test", None),
+        ("left", 2, "test", None),
+        ("right", 1, "bakery", User("alice")),
+    ]
+
+
+async def test_the_mesh_transport_names_the_subscriber(servers: Any) -> None:
+    """The mesh finds the service by it; what can't be delivered says why."""
+    from protomesh.events.v1.event_consumer_service_pb2 import DeliverResponse
+    from protomesh.events.v1.event_consumer_service_pb2_grpc import EventConsumerServiceServicer
+
+    asked: list[Any] = []
+
+    class Consumer(EventConsumerServiceServicer):
+        async def Deliver(self, request: Any, context: Any) -> DeliverResponse:
+            asked.append((context.metadata["x-protomesh-subscriber"], len(request.events)))
+            return DeliverResponse(results=[Result(outcome=Result.OUTCOME_APPLIED)])
+
+    channel = await servers.start(Consumer())
+    transport = MeshTransport(MeshChannel(lambda _service: channel).stub(EventConsumerServiceStub))
+    results = await transport.deliver("shelf", [Event(), Event()])
+    assert [result.outcome for result in results] == [Result.OUTCOME_APPLIED]
+    assert asked == [("shelf", 2)]
+    nowhere = aio.insecure_channel("unix:/nowhere")
+    with pytest.raises(Undelivered, match="UNAVAILABLE") as undelivered:
+        await MeshTransport(MeshChannel(lambda _service: nowhere).stub(EventConsumerServiceStub)).deliver("shelf", [])
+    assert not undelivered.value.late
+    await nowhere.close()
