@@ -16,6 +16,7 @@ from protomesh.contract.mesh_yaml import Mesh, mesh_files, read_mesh
 from protomesh.contract.policies import package_defaults, resolve_methods
 from protomesh.contract.report import Finding, Report
 from protomesh.contract.sources import compile_protos, proto_files
+from protomesh.contract.subscribers import subscribers_of
 from protomesh.diagnostics import InvalidProject, Problems
 from protomesh.model import (
     Auth,
@@ -120,6 +121,7 @@ def _service(name: str, mesh: Mesh, contract: Contract, methods: Mapping[str, Me
         workers=file.workers or 1,
         calls=_calls(name, mesh, contract),
         subscribes=tuple(file.subscribes),
+        subscribers=subscribers_of(name, mesh, contract),
         env=dict(file.env),
         env_file=file.env_file,
         origin=mesh.origin("services", name),

@@ -54,6 +54,8 @@ class Service:
     workers: int = 1
     calls: tuple[Call, ...] = ()
     subscribes: tuple[str, ...] = ()  # full names of events
+    # The services to tell, sorted, by the full name of each event that this one may publish.
+    subscribers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     env_file: str | None = None  # relative to the project directory
     origin: Origin

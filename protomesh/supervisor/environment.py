@@ -1,6 +1,6 @@
 """The environment that a service's worker sees."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +13,16 @@ class EnvironmentOf(Protocol):
     """`protomesh.runtime.launch.environment`: what a service in any language is told. Passed in: that is a leaf."""
 
     def __call__(  # noqa: D102
-        self, service: str, listen: str, egress: str, data: str, *, log: str, deadlines: bool = True
+        self,
+        service: str,
+        listen: str,
+        egress: str,
+        data: str,
+        *,
+        log: str,
+        deadlines: bool = True,
+        subscribes: Collection[str] = (),
+        subscribers: Mapping[str, Collection[str]] | None = None,
     ) -> dict[str, str]: ...
 
 
@@ -34,7 +43,16 @@ def worker_environment(
     """
     egress = f"unix:{layout.egress_socket(service.name)}"
     data, log = str(layout.data(service.name)), "console" if attached else "json"
-    told = environment(service.name, listen, egress, data, log=log, deadlines=not attached)
+    told = environment(
+        service.name,
+        listen,
+        egress,
+        data,
+        log=log,
+        deadlines=not attached,
+        subscribes=service.subscribes,
+        subscribers=service.subscribers,
+    )
     named = read_env_file(root / service.env_file) if service.env_file else {}
     return {**named, **service.env, **told}
 

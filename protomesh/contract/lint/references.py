@@ -12,6 +12,7 @@ UNKNOWN_RPC_SERVICE = Rule(id="UNKNOWN_RPC_SERVICE", means="mesh.yaml names an R
 UNKNOWN_SERVICE = Rule(id="UNKNOWN_SERVICE", means="mesh.yaml names a service that it does not have.")
 UNKNOWN_METHOD = Rule(id="UNKNOWN_METHOD", means="mesh.yaml names a method that does not exist, or that two have.")
 UNKNOWN_EVENT = Rule(id="UNKNOWN_EVENT", means="A service subscribes to an event that no contract declares.")
+SUBSCRIBED_TWICE = Rule(id="SUBSCRIBED_TWICE", means="subscribes names the same event twice.")
 UNKNOWN_PACKAGE = Rule(
     id="UNKNOWN_PACKAGE",
     means="contracts: names a package that no contract has.",
@@ -31,6 +32,7 @@ RULES = (
     UNKNOWN_SERVICE,
     UNKNOWN_METHOD,
     UNKNOWN_EVENT,
+    SUBSCRIBED_TWICE,
     UNKNOWN_PACKAGE,
     SERVED_TWICE,
     CALLED_TWICE,
@@ -105,11 +107,14 @@ def _check_calls(project: Project, name: str, report: Report) -> None:
 
 
 def _check_subscriptions(project: Project, name: str, report: Report) -> None:
-    for index, event in enumerate(project.mesh.file.services[name].subscribes):
+    subscribes = project.mesh.file.services[name].subscribes
+    for index, event in enumerate(subscribes):
+        origin = project.mesh.origin("services", name, "subscribes", index)
         if event not in project.contract.events:
             hint = did_you_mean(event, project.contract.events, "Declare it: a message with (protomesh.v1.event).")
-            origin = project.mesh.origin("services", name, "subscribes", index)
             report.add(UNKNOWN_EVENT, origin, f"no contract declares the event {event!r}", hint)
+        elif subscribes.index(event) != index:
+            report.add(SUBSCRIBED_TWICE, origin, f"{name} subscribes to {event} twice", "Remove one of the two.")
 
 
 def _check_routes(project: Project, report: Report) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from protomesh.model import Layout, RpcService, Service, Topology, UnixAddress
 from protomesh.targets.envoy.cluster import api_cluster
 from protomesh.targets.envoy.configuration import Rendered
+from protomesh.targets.envoy.events import event_routes, told_by
 from protomesh.targets.envoy.filters.header_to_metadata import CALLED_METHOD
 from protomesh.targets.envoy.filters.http_filter import Face
 from protomesh.targets.envoy.listener import listener
@@ -36,12 +37,12 @@ def _routes(topology: Topology, caller: Service, suspended: frozenset[str]) -> R
     routes = {
         method.path: method_route(callee, method, face=Face.EGRESS, suspended=callee.name in suspended)
         for callee, method in callable_methods
-    } | _of_the_mesh(topology, caller)
+    } | _of_the_mesh(topology, caller, suspended)
     refusals = {
         f"/{rpc_service.full_name}/": _not_in_calls(caller, callee, rpc_service)
         for callee, rpc_service in topology.rpc_services()
     }
-    clusters = {callee.name for callee, _ in callable_methods}
+    clusters = {callee.name for callee, _ in callable_methods} | set(told_by(caller))
     if _issues_tokens(topology, caller):
         clusters.add(SERVICE_API)
     virtual_host: Body = {
@@ -62,11 +63,12 @@ def _routes(topology: Topology, caller: Service, suspended: frozenset[str]) -> R
     )
 
 
-def _of_the_mesh(topology: Topology, caller: Service) -> dict[str, Body]:
-    """What the mesh itself answers to one of its services."""
-    if not _issues_tokens(topology, caller):
-        return {}
-    return {f"/{PUBLISH_KEY_SET}": internal_api(PUBLISH_KEY_SET, SERVICE_API)}
+def _of_the_mesh(topology: Topology, caller: Service, suspended: frozenset[str]) -> dict[str, Body]:
+    """What the mesh itself answers to one of its services, and the way to those that are told of its events."""
+    routes = event_routes(caller, topology.services, suspended)
+    if _issues_tokens(topology, caller):
+        routes[f"/{PUBLISH_KEY_SET}"] = internal_api(PUBLISH_KEY_SET, SERVICE_API)
+    return routes
 
 
 def _issues_tokens(topology: Topology, service: Service) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 import grpc
 
@@ -38,9 +38,18 @@ asyncio.run(main())
 
 
 def environment(
-    service: str, listen: str, egress: str, data: str, *, log: str, deadlines: bool = True
+    service: str,
+    listen: str,
+    egress: str,
+    data: str,
+    *,
+    log: str,
+    deadlines: bool = True,
+    subscribes: Collection[str] = (),
+    subscribers: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, str]:
     """What `protomesh.runtime.launch.environment` tells, as far as PROGRAM needs it."""
+    del subscribes, subscribers
     return {
         "PROTOMESH_SERVICE": service,
         "PROTOMESH_LISTEN": listen,

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from protomesh.model import Layout
+from protomesh.runtime import launch
 from protomesh.supervisor.environment import InvalidEnvironmentFile, read_env_file, worker_environment
 from tests.unit.supervisor.programs import environment, service
 
@@ -42,3 +43,17 @@ def test_a_person_has_time(root: Path, layout: Layout) -> None:
 
     assert (own["PROTOMESH_LOG"], own["PROTOMESH_DEADLINES"]) == ("json", "on")
     assert (attached["PROTOMESH_LOG"], attached["PROTOMESH_DEADLINES"]) == ("console", "off")
+
+
+def test_a_worker_is_told_of_its_events(root: Path, layout: Layout) -> None:
+    """What it wants to hear of, and who wants to hear of it; nobody says otherwise."""
+    orders = replace(
+        service("orders", PROTOMESH_SUBSCRIBERS="none"),
+        subscribes=("pay.v1.Paid",),
+        subscribers={"orders.v1.Placed": ("mail", "stock")},
+    )
+
+    env = worker_environment(orders, "unix:/s", layout, root, launch.environment)
+
+    assert env["PROTOMESH_SUBSCRIBES"] == "pay.v1.Paid"
+    assert env["PROTOMESH_SUBSCRIBERS"] == "orders.v1.Placed=mail,stock"
