@@ -1,18 +1,17 @@
 """A publisher's and a consumer's database, and a clock that stands still until it is moved."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from probe.v1 import Baked
+from sqlalchemy import URL
 
 from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
 from protomesh.runtime.events.transport import Undelivered
-from protomesh.runtime.store import Database, sqlite_url
-from protomesh.runtime.store.revisions import upgrade
+from protomesh.runtime.store import Database
+from protomesh.testing.database import Databases
 
 OK = Result(outcome=Result.OUTCOME_APPLIED)
 
@@ -37,39 +36,30 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database file to copy."""
-    file = tmp_path_factory.mktemp("events") / "template"
-    upgrade(sqlite_url(file), "protomesh.runtime.store")
-    return file
-
-
 @pytest.fixture
-async def open_database(template: Path, tmp_path: Path) -> AsyncGenerator[Callable[[str], Any]]:
+def open_database(database: Databases) -> Callable[[str], Any]:
     """Opens a database of the test by its name; the same one again if it is asked twice, as another worker would."""
-    async with AsyncExitStack() as stack:
+    urls: dict[str, URL] = {}
 
-        async def open_(name: str) -> Database:
-            file = tmp_path / name
-            if not file.exists():
-                file.write_bytes(template.read_bytes())
-            return await stack.enter_async_context(Database(sqlite_url(file), patience=timedelta(seconds=30)))
+    async def open_(name: str) -> Database:
+        if name not in urls:
+            urls[name] = database.url("protomesh.runtime.store")
+        return await database.open(urls[name])
 
-        yield open_
+    return open_
 
 
 @pytest.fixture
 async def publisher(open_database: Callable[[str], Any]) -> Database:
     """The database of the service that publishes."""
-    opened: Database = await open_database("publisher.sqlite3")
+    opened: Database = await open_database("publisher")
     return opened
 
 
 @pytest.fixture
 async def subscriber(open_database: Callable[[str], Any]) -> Database:
     """The database of the service that consumes."""
-    opened: Database = await open_database("subscriber.sqlite3")
+    opened: Database = await open_database("subscriber")
     return opened
 
 

@@ -16,9 +16,9 @@ from protomesh.runtime.events import Delivery, on, publish
 from protomesh.runtime.events.consumers import SubscriptionsDiffer
 from protomesh.runtime.events.transport import MeshTransport, Undelivered
 from protomesh.runtime.launch import Launch, environment
-from protomesh.runtime.store import sqlite_url
 from protomesh.runtime.user import User
 from protomesh.testing import running
+from protomesh.testing.database import Databases
 
 
 class Shelf:
@@ -36,24 +36,25 @@ class Shelf:
         await publish(delivery.tx, Rung(who=event.oven))
 
 
-def launch(data: Path, **told: Any) -> Launch:
+def launch(data: Path, stored: dict[str, str], **told: Any) -> Launch:
     """The environment of a worker whose egress leads nowhere."""
-    return Launch.read(environment("shelf", "unix:/nowhere", "unix:/nowhere", str(data), log="json", **told))
+    values = environment("shelf", "unix:/nowhere", "unix:/nowhere", str(data), log="json", **told)
+    return Launch.read({**values, **stored})
 
 
 @pytest.fixture
-def data(template: Path, tmp_path: Path) -> Path:
-    """The directory of a service with a migrated database."""
-    (tmp_path / "database.sqlite3").write_bytes(template.read_bytes())
-    return tmp_path
+def stored(database: Databases) -> dict[str, str]:
+    """What names a migrated database."""
+    url = database.url("protomesh.runtime.store")
+    return {"PROTOMESH_DATABASE_URL": url.render_as_string(hide_password=False)}
 
 
-async def test_a_worker_starts_only_if_code_and_mesh_yaml_agree(data: Path) -> None:
+async def test_a_worker_starts_only_if_code_and_mesh_yaml_agree(tmp_path: Path, stored: dict[str, str]) -> None:
     """Both ways; and there has to be a database to mark events in."""
-    async with Mesh(launch(data)) as mesh:
+    async with Mesh(launch(tmp_path, stored)) as mesh:
         with pytest.raises(SubscriptionsDiffer, match=r"shelf consumes probe.v1.Baked"):
-            events_of(App(consumers=[Shelf()]), mesh, launch(data))
-        told = launch(data, subscribes=["probe.v1.Baked"])
+            events_of(App(consumers=[Shelf()]), mesh, launch(tmp_path, stored))
+        told = launch(tmp_path, stored, subscribes=["probe.v1.Baked"])
         with pytest.raises(SubscriptionsDiffer, match="no consumer learns of it"):
             events_of(App(), mesh, told)
         with pytest.raises(NoDatabaseForEvents, match="shelf consumes events and has no database"):
@@ -64,10 +65,10 @@ async def test_a_worker_starts_only_if_code_and_mesh_yaml_agree(data: Path) -> N
     assert [job.name for job in events.jobs] == ["forget_events"]
 
 
-async def test_a_worker_without_events_has_nothing_to_do_for_them(data: Path) -> None:
+async def test_a_worker_without_events_has_nothing_to_do_for_them(tmp_path: Path, stored: dict[str, str]) -> None:
     """It may be told who subscribes to what; without a database it publishes nothing."""
-    async with Mesh(launch(data)) as mesh:
-        events = events_of(App(), mesh, launch(data, subscribers={"probe.v1.Baked": ["shelf"]}))
+    async with Mesh(launch(tmp_path, stored)) as mesh:
+        events = events_of(App(), mesh, launch(tmp_path, stored, subscribers={"probe.v1.Baked": ["shelf"]}))
         assert (list(events.servicers), list(events.jobs)) == ([], [])
         async with events.relayed():
             pass
@@ -80,11 +81,10 @@ async def root(mesh: Mesh, shelf: Shelf) -> AsyncGenerator[App]:
         yield App(consumers=[shelf])
 
 
-async def test_a_test_tells_consumers_of_events(data: Path) -> None:
+async def test_a_test_tells_consumers_of_events(stored: dict[str, str]) -> None:
     """Over gRPC, as a relay does; what they publish is in their outbox."""
     shelf = Shelf()
-    settings = {"PROTOMESH_DATABASE_URL": str(sqlite_url(data / "database.sqlite3"))}
-    async with running(lambda mesh: root(mesh, shelf), settings=settings) as service:
+    async with running(lambda mesh: root(mesh, shelf), settings=stored) as service:
         await service.deliver(Baked(oven="left", number=1), Baked(oven="left", number=2))
         await service.deliver(Baked(oven="right", number=1), user=User("alice"), publisher="bakery")
         with pytest.raises(AssertionError, match=r"probe.v1.Baked was answered OUTCOME_FAILED internal error"):

@@ -7,7 +7,7 @@ import grpc
 import pytest
 from google.rpc import code_pb2
 from probe.v1 import Baked, Cooled
-from sqlalchemy import text
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, text
 
 from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
 from protomesh.runtime import StatusError
@@ -19,6 +19,18 @@ from protomesh.runtime.store import Database
 from protomesh.runtime.user import User
 
 APPLIED, FAILED, HELD_BACK = Result.OUTCOME_APPLIED, Result.OUTCOME_FAILED, Result.OUTCOME_HELD_BACK
+
+
+_TABLES = MetaData()
+Table("ovens", _TABLES, Column("oven", String(16), primary_key=True))
+Table(
+    "loaves",
+    _TABLES,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("oven", String(16), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("known", ForeignKey("ovens.oven", deferrable=True, initially="DEFERRED")),
+)
 
 
 class Shelf:
@@ -42,13 +54,7 @@ class Shelf:
 async def shelf(subscriber: Database) -> Shelf:
     """A consumer with its table."""
     async with subscriber.begin() as tx:
-        await tx.execute(text("CREATE TABLE ovens (oven TEXT PRIMARY KEY)"))
-        await tx.execute(
-            text(
-                "CREATE TABLE loaves (oven TEXT NOT NULL, number INTEGER NOT NULL, "
-                "known TEXT REFERENCES ovens DEFERRABLE INITIALLY DEFERRED)"
-            )
-        )
+        await (await tx.connection()).run_sync(_TABLES.create_all)
     return Shelf()
 
 
@@ -62,7 +68,8 @@ async def loaves(db: Database) -> list[tuple[str, int]]:
     """What the consumer has written down, in its order."""
     async with db.read() as tx:
         return [
-            (row.oven, row.number) for row in await tx.execute(text("SELECT oven, number FROM loaves ORDER BY rowid"))
+            (row.oven, row.number)
+            for row in await tx.execute(text("SELECT oven, number FROM loaves ORDER BY position"))
         ]
 
 

@@ -77,7 +77,7 @@ async def test_what_another_worker_publishes_is_delivered(
 ) -> None:
     """The relay runs in one of them."""
     async with relaying(publisher, doorstep, tmp_path):
-        await bake(await open_database("publisher.sqlite3"), "left", 1)
+        await bake(await open_database("publisher"), "left", 1)
         await until(lambda: doorstep.delivered)
 
 
