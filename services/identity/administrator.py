@@ -1,4 +1,4 @@
-"""The first administrator: somebody has to be one before anybody can be made one."""
+"""The first administrator: nobody becomes one by registering."""
 
 from collections.abc import Callable
 from datetime import datetime

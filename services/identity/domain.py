@@ -15,6 +15,7 @@ __all__ = [
     "Verdict",
     "is_due",
     "judged",
+    "name_of",
     "normalised",
     "signing",
 ]
@@ -25,6 +26,10 @@ SAME_CALL = timedelta(seconds=10)
 # How much longer than its tokens a key is kept: the handler that read it before it was replaced may still be at work,
 # and who verifies forgives a clock that is a minute off.
 _MARGIN = timedelta(minutes=2)
+
+
+# Signs of a display name; as the contract has it.
+_LONGEST_NAME = 80
 
 
 class InvalidUser(Exception):  # noqa: N818 - it says what is wrong with the user, not with us
@@ -57,6 +62,11 @@ _SCOPES = {
 def normalised(email: str) -> str:
     """The one spelling of an e-mail address. Hosts could tell A@b.c from a@b.c; people can't."""
     return email.strip().lower()
+
+
+def name_of(email: str) -> str:
+    """What to call somebody who gave no name: what stands before the @, or its beginning."""
+    return email.partition("@")[0][:_LONGEST_NAME]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,7 +82,7 @@ class Identity(IdentityServiceServicer):
         user = domain.User(
             user_id=self._new_id(),
             email=email,
-            display_name=request.display_name or email.partition("@")[0],
+            display_name=request.display_name or domain.name_of(email),
             role=Role.CUSTOMER,
             create_time=now,
             update_time=now,
@@ -182,9 +182,10 @@ class Identity(IdentityServiceServicer):
         return text
 
     def _answer(self, user: domain.User, key: SigningKey, refresh_token: str, now: datetime) -> TokensMessage:
+        access_token, access_expire_time = self._tokens.access(user, key, now)
         return TokensMessage(
-            access_token=self._tokens.access(user, key, now),
-            access_expire_time=_timestamp(now + self._tokens.lifetime),
+            access_token=access_token,
+            access_expire_time=_timestamp(access_expire_time),
             refresh_token=refresh_token,
             refresh_expire_time=_timestamp(now + self._refresh_token_lifetime),
         )

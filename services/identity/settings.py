@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+import protovalidate
+
 from protomesh.runtime import InvalidSettings, Secret
+from shop.identity.v1 import RegisterRequest
 
 __all__ = ["Settings"]
-
-# As the contract has it for everybody else.
-_SHORTEST_PASSWORD = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,11 @@ class Settings:
             for name in ("access_token_lifetime", "refresh_token_lifetime", "signing_key_lifetime")
             if getattr(self, name) < timedelta(seconds=1)
         ]
-        if self.admin_password is not None and len(self.admin_password.reveal()) < _SHORTEST_PASSWORD:
-            wrong.append(f"ADMIN_PASSWORD has to have {_SHORTEST_PASSWORD} characters or more")
+        # The administrator is registered as everybody is, by the rules of the contract.
+        password = self.admin_password.reveal() if self.admin_password is not None else "made up later"
+        for violation in protovalidate.collect_violations(RegisterRequest(email=self.admin_email, password=password)):
+            path = violation.proto.field
+            assert path is not None  # each rule of the request is about one field
+            wrong.append(f"ADMIN_{path.elements[0].field_name.upper()} breaks a rule: {violation.proto.message}")
         if wrong:
             raise InvalidSettings("; ".join(wrong))

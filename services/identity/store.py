@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, String, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from protomesh.runtime.store import Transaction, UtcDateTime
+from protomesh.runtime.store import Transaction
 from services.identity.domain import RefreshToken, Role, Session, SigningKey, User
+from services.identity.tables import RefreshTokenRow, SessionRow, SigningKeyRow, UserRow
 
 __all__ = [
     "AddressInUse",
-    "Base",
     "add_session",
     "add_user",
     "credentials_of",
@@ -33,60 +32,6 @@ __all__ = [
 
 class AddressInUse(Exception):  # noqa: N818 - it says what is so
     """Another user has the e-mail address. The transaction can't go on."""
-
-
-class Base(DeclarativeBase):
-    """The tables of identity."""
-
-
-class UserRow(Base):
-    """One user, with the password's hash, which never leaves this module and the one that makes it."""
-
-    __tablename__ = "users"
-
-    user_id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    email: Mapped[str] = mapped_column(String(254), unique=True)
-    display_name: Mapped[str] = mapped_column(String(80))
-    role: Mapped[str] = mapped_column(String(16))
-    password_hash: Mapped[str] = mapped_column(String(255))
-    create_time: Mapped[datetime] = mapped_column(UtcDateTime)
-    update_time: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class SessionRow(Base):
-    """One session."""
-
-    __tablename__ = "sessions"
-
-    session_id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    user_id: Mapped[str] = mapped_column(ForeignKey("users.user_id"))
-    create_time: Mapped[datetime] = mapped_column(UtcDateTime)
-    end_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-
-class RefreshTokenRow(Base):
-    """One refresh token, by its digest: whoever reads the database can't use it."""
-
-    __tablename__ = "refresh_tokens"
-
-    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.session_id"), index=True)
-    expire_time: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-    use_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    successor: Mapped[bytes | None] = mapped_column(LargeBinary(32))
-    replaced: Mapped[bool]
-
-
-class SigningKeyRow(Base):
-    """One key that signs tokens, with its private half: docs/decisions/0080-private-keys-in-the-database.md."""
-
-    __tablename__ = "signing_keys"
-
-    kid: Mapped[str] = mapped_column(String(64), primary_key=True)
-    private_key: Mapped[str] = mapped_column(String(512))
-    create_time: Mapped[datetime] = mapped_column(UtcDateTime)
-    sign_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    expire_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 async def add_user(tx: Transaction, user: User, password_hash: str) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
@@ -38,16 +38,17 @@ class Tokens:
         new_id: Callable[[], str],
         random: Callable[[int], str] = secrets.token_urlsafe,
     ) -> None:
-        self.lifetime = lifetime
+        self._lifetime = lifetime
         self._issuer = issuer
         self._audience = audience
         self._new_id = new_id
         self._random = random
         self._imported: tuple[str, ECKey] | None = None
 
-    def access(self, user: User, key: SigningKey, now: datetime) -> str:
-        """A token that says who the user is and what the user may do, from now until its lifetime has passed."""
+    def access(self, user: User, key: SigningKey, now: datetime) -> tuple[str, datetime]:
+        """A token that says who the user is and what the user may do, and when it runs out."""
         issued = int(now.timestamp())
+        expires = int((now + self._lifetime).timestamp())
         claims = {
             "iss": self._issuer,
             "aud": self._audience,
@@ -55,10 +56,11 @@ class Tokens:
             "scope": " ".join(user.role.scopes),
             "iat": issued,
             "nbf": issued,
-            "exp": issued + int(self.lifetime.total_seconds()),
+            "exp": expires,
             "jti": self._new_id(),
         }
-        return jwt.encode({"alg": ALGORITHM, "kid": key.kid, "typ": "JWT"}, claims, self._key(key))
+        token = jwt.encode({"alg": ALGORITHM, "kid": key.kid, "typ": "JWT"}, claims, self._key(key))
+        return token, datetime.fromtimestamp(expires, UTC)
 
     def refresh(self) -> str:
         """A refresh token: 256 random bits, in base64url. Keep its `digest` and nothing else of it."""

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from google.type.money_pb2 import Money
+from grpc import StatusCode
 from sqlalchemy import text
 
 from protomesh.keys.v1.key_set_service_pb2 import PublishKeySetResponse
 from protomesh.keys.v1.key_set_service_pb2_grpc import KeySetServiceStub
-from protomesh.runtime import User
+from protomesh.runtime import StatusError, User
 from protomesh.runtime.store.revisions import differences
 from protomesh.testing.database import Databases
 from protomesh.testing.fake import Fake
@@ -51,6 +52,19 @@ async def test_identity_runs(database: Databases) -> None:
     assert answer.tokens.access_token
     [told] = mesh.requests(mesh.stub.PublishKeySet)
     assert '"kty": "EC"' in told.jwks
+
+
+async def test_identity_waits_for_a_mesh_that_starts_more_slowly(database: Databases) -> None:
+    """Whoever logs in meanwhile waits too."""
+    mesh = Fake(KeySetServiceStub)
+    mesh.on(mesh.stub.PublishKeySet).returns(StatusError(StatusCode.UNAVAILABLE, "starting"), PublishKeySetResponse())
+    chosen = {"ADMIN_PASSWORD": "a password for tests"}
+    environment = {**settings(database, "services.identity"), **chosen}
+    async with running(identity_app, fakes=[mesh], settings=environment) as identity:
+        client = identity.client(IdentityServiceStub)
+        answer = await client.Login(LoginRequest(email="admin@shop.local", password="a password for tests"))
+    assert answer.tokens.access_token
+    assert len(mesh.requests(mesh.stub.PublishKeySet)) == 2
 
 
 async def test_the_inventory_runs(database: Databases) -> None:

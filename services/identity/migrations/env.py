@@ -1,4 +1,4 @@
 from protomesh.runtime.store import env
-from services.identity.store import Base
+from services.identity.tables import Base
 
 env.run(Base.metadata)

@@ -99,9 +99,10 @@ async def test_a_customer_does_not_become_the_administrator(
 def test_settings_that_can_not_work_are_told_together() -> None:
     """By the names of their variables, without their values."""
     with pytest.raises(InvalidSettings) as wrong:
-        read_settings(Settings, {"ACCESS_TOKEN_LIFETIME": "0s", "ADMIN_PASSWORD": "short"})
+        read_settings(Settings, {"ACCESS_TOKEN_LIFETIME": "0s", "ADMIN_PASSWORD": "short", "ADMIN_EMAIL": "root"})
     assert "ACCESS_TOKEN_LIFETIME" in str(wrong.value)
     assert "ADMIN_PASSWORD" in str(wrong.value)
+    assert "ADMIN_EMAIL" in str(wrong.value)
     assert "short" not in str(wrong.value)
 
 

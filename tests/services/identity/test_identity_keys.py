@@ -47,7 +47,7 @@ def token(key: SigningKey, clock: Clock) -> str:
     user = User(
         user_id="u", email="a@b.c", display_name="A", role=Role.CUSTOMER, create_time=clock(), update_time=clock()
     )
-    return tokens.access(user, key, clock())
+    return tokens.access(user, key, clock())[0]
 
 
 async def test_the_first_key_signs_once_the_mesh_knows_it(keys: Keys, envoys: Envoys) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import random
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
@@ -67,6 +68,10 @@ class TestRegistering:
         assert user.display_name == "alice"
         assert list(user.scopes) == ["shop.customer"]
         assert user.create_time.ToDatetime(clock().tzinfo) == clock()
+
+    async def test_a_long_address_makes_a_short_name(self, identity: IdentityServiceStub) -> None:
+        """No longer than the contract lets a name be."""
+        assert (await register(identity, f"{'a' * 200}@example.com")).display_name == "a" * 80
 
     @pytest.mark.parametrize("email", [EMAIL, "Alice@Example.com"])
     async def test_an_e_mail_address_has_one_user(self, identity: IdentityServiceStub, email: str) -> None:
@@ -163,6 +168,15 @@ class TestLoggingIn:
             told.append((refused.value.code(), refused.value.details()))
         assert told[0] == told[1]
         assert told[0][0] is grpc.StatusCode.UNAUTHENTICATED
+
+    @pytest.mark.parametrize("email", ["", "alice", "alice@example.com\0", "alice@", "x" * 255])
+    async def test_what_can_not_be_an_address_names_its_field(
+        self, identity: IdentityServiceStub, fields: Fields, email: str
+    ) -> None:
+        """Before the database sees it."""
+        with pytest.raises(AioRpcError) as refused:
+            await identity.Login(LoginRequest(email=email, password=PASSWORD))
+        assert set(fields(refused.value)) == {"email"}
 
     async def test_a_login_before_there_is_a_key_is_told_to_try_again(
         self, identity: IdentityServiceStub, db: Database
@@ -276,6 +290,37 @@ class TestRefreshing:
                 continue
             counted += 1
         assert counted <= 1
+
+    @pytest.mark.parametrize("seed", range(5))
+    async def test_whoever_sends_what_at_most_one_token_of_a_session_counts(
+        self, identity: IdentityServiceStub, db: Database, clock: Clock, seed: int
+    ) -> None:
+        """Owner and thief send any token that either ever had, at any time, and one that ends the session ends it."""
+        chance = random.Random(seed)
+        await register(identity)
+        known = [await login(identity)]
+        ended = False
+        for _ in range(40):
+            clock.advance(timedelta(seconds=chance.choice([0, 1, 9, 10, 3600])))
+            # Mostly the newest ones: the others end the session at once.
+            sent = known[-1 - min(int(chance.expovariate(2)), len(known) - 1)]
+            try:
+                known.append(await refresh(identity, sent))
+                assert not ended
+            except RefreshTokenReused:
+                assert not ended
+                ended = True
+            except RefreshTokenInvalid:
+                assert ended
+            async with db.read() as tx:
+                fresh = await tx.scalar(
+                    text(
+                        "SELECT COUNT(*) FROM refresh_tokens JOIN sessions USING (session_id)"
+                        " WHERE use_time IS NULL AND NOT replaced AND end_time IS NULL"
+                    )
+                )
+            assert fresh == (0 if ended else 1)
+        assert len(known) > 1
 
     async def test_without_a_key_to_sign_with_the_token_is_not_used_up(
         self, identity: IdentityServiceStub, db: Database, clock: Clock
