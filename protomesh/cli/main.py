@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 render_app = typer.Typer(help="Write what a platform is told, for review.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(render_app, name="render")
+db_app = typer.Typer(help="Migrate, or empty, a service's database.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(db_app, name="db")
 
 ProjectOption = Annotated[
     Path | None,
@@ -178,6 +180,38 @@ def render_envoy(
     from protomesh.cli.render import render_envoy as run  # noqa: PLC0415
 
     run(project, env, output)
+
+
+@db_app.command("revision")
+def db_revision(
+    service: Annotated[str, typer.Argument(metavar="SERVICE")],
+    message: Annotated[str, typer.Option("--message", "-m", metavar="TITLE", help="What it does, as 'add weights'.")],
+    project: ProjectOption = None,
+) -> None:
+    """Write the next migration from what changed in the code's tables. Read it before it runs."""
+    from protomesh.cli.db import revision  # noqa: PLC0415
+
+    revision(project, service, message)
+
+
+@db_app.command("upgrade")
+def db_upgrade(service: Annotated[str, typer.Argument(metavar="SERVICE")], project: ProjectOption = None) -> None:
+    """Run the migrations that the database lacks, as the service's first worker would."""
+    from protomesh.cli.db import upgrade  # noqa: PLC0415
+
+    upgrade(project, service)
+
+
+@db_app.command("reset")
+def db_reset(
+    service: Annotated[str, typer.Argument(metavar="SERVICE")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    project: ProjectOption = None,
+) -> None:
+    """Remove everything in the database and migrate it again, while the service does not run. Asks first."""
+    from protomesh.cli.db import reset  # noqa: PLC0415
+
+    reset(project, service, yes=yes)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.mesh import Mesh, mesh_of
+from tests.e2e.transcript import Transcript
 
 PROJECT = Path(__file__).parent / "project"
 
@@ -38,3 +39,9 @@ def running(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with mesh_of(root) as mesh:
         mesh.protomesh("up", check=True)
         yield mesh
+
+
+@pytest.fixture
+def transcript(request: pytest.FixtureRequest) -> Transcript:
+    """Compares with the golden files, or with --update-golden writes them."""
+    return Transcript(update=bool(request.config.getoption("--update-golden", default=False)))

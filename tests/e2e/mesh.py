@@ -115,6 +115,7 @@ class Mesh:
             (r"\d+\.\d s\b", "N.N s"),
             (r"\d\d:\d\d:\d\d", "HH:MM:SS"),
             (r"(\w+ \|.*\n)+(?=\w+ \|)", "...\n"),  # all of a traceback but its end
+            (r"(protomesh\.runtime\.store: .*\n)+", "protomesh.runtime.store: ...\n"),  # the library's own migrations
             (r" {2,}(?=\S)", "  "),
         ):
             text = re.sub(pattern, word, text)

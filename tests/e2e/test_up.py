@@ -5,35 +5,9 @@ import os
 import signal
 import socket
 import subprocess
-from pathlib import Path
-
-import pytest
 
 from tests.e2e.mesh import COMMAND, Mesh, eventually
-
-TRANSCRIPTS = Path(__file__).parent / "transcripts"
-
-
-@pytest.fixture
-def transcript(request: pytest.FixtureRequest) -> "Transcript":
-    """Compares with the golden files, or with --update-golden writes them."""
-    return Transcript(update=bool(request.config.getoption("--update-golden", default=False)))
-
-
-class Transcript:
-    """What a person reads, as golden files."""
-
-    def __init__(self, *, update: bool) -> None:
-        self._update = update
-
-    def check(self, name: str, mesh: Mesh, done: "subprocess.CompletedProcess[str]") -> None:
-        """Compares one command's output and exit code with `transcripts/<name>.txt`."""
-        errors = f"--- stderr\n{done.stderr}" if done.stderr else ""
-        actual = mesh.masked(f"{done.stdout}{errors}--- exit code {done.returncode}\n")
-        path = TRANSCRIPTS / f"{name}.txt"
-        if self._update:
-            path.write_text(actual)
-        assert actual == path.read_text()
+from tests.e2e.transcript import Transcript
 
 
 def test_a_mesh_comes_up_and_goes_down_without_a_trace(mesh: Mesh, transcript: Transcript) -> None:

@@ -2,8 +2,11 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from protomesh.runtime.cannot_start import CannotStart
+from protomesh.runtime.store.dialect import dialect_of
+from protomesh.runtime.store.migrate import migrations_of
 from protomesh.runtime.store.revisions import differences, upgrade, write_revision
 from protomesh.runtime.store.url import database_url
 
@@ -19,6 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     one = commands.add_parser("revision", help="write the next migration from what changed in the code's tables")
     one.add_argument("package", metavar="PACKAGE")
     one.add_argument("-m", "--message", required=True, metavar="TITLE", help="what it does, as 'add weights'")
+    one = commands.add_parser("reset", help="remove everything in PROTOMESH_DATA's database, and migrate it again")
+    one.add_argument("package", metavar="PACKAGE")
     one = commands.add_parser("check", help="say whether the migrations make the tables that the code has")
     one.add_argument("packages", nargs="+", metavar="PACKAGE")
     chosen = parser.parse_args(arguments)
@@ -28,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
                 return _upgrade(chosen.packages)
             case "revision":
                 return _revision(chosen.package, chosen.message)
+            case "reset":
+                return _reset(chosen.package)
             case _:
                 return _check(chosen.packages)
     except CannotStart as mistake:
@@ -45,8 +52,17 @@ def _upgrade(packages: list[str]) -> int:
 
 def _revision(package: str, title: str) -> int:
     path = write_revision(package, title)
-    print(path or f"{package}: nothing has changed")  # noqa: T201 - a command's output
+    if path is not None and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    print(path or f"{package}: the migrations make the tables that the code has")  # noqa: T201 - a command's output
     return 0
+
+
+def _reset(package: str) -> int:
+    migrations_of(package)  # or else nothing would be there afterwards
+    dialect_of(database_url()).empty(database_url())
+    print(f"{package}: emptied")  # noqa: T201 - a command's output
+    return _upgrade([package])
 
 
 def _check(packages: list[str]) -> int:

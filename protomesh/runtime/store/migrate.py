@@ -107,7 +107,9 @@ def migrations_of(package: str) -> Path:
     for location in spec.submodule_search_locations:
         if (Path(location) / "migrations" / "env.py").is_file():
             return Path(location) / "migrations"
-    raise NoMigrations(f"{package} has no migrations/env.py; services/catalog shows what belongs in it")
+    raise NoMigrations(
+        f"{package} has no migrations/env.py; `python -m pydoc protomesh.runtime.store.env.run` shows what is in one"
+    )
 
 
 def digest_of(package: str) -> str:

@@ -300,7 +300,7 @@ def empty(url: URL) -> None:
             "AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()"
         ).scalar_one()
         if others:
-            raise InUse(f"{url!r} is open in another process; end that first")
+            raise InUse(f"{url.database} is open in another process; end that first")
         connection.exec_driver_sql(_EMPTY)
 
     _apart(_once(url, alone))
@@ -343,7 +343,8 @@ async def _connect(url: URL, settings: dict[str, str]) -> "asyncpg.Connection[An
 
 
 def _no_database(url: URL, error: BaseException) -> NoDatabase:
-    return NoDatabase(f"can't connect to {url!r}: {_reason(error)}. PROTOMESH_DATABASE_URL names it; is it there?")
+    named = url.set(drivername="postgresql").render_as_string()  # without its password
+    return NoDatabase(f"can't connect to {named}: {_reason(error)}. PROTOMESH_DATABASE_URL names it; is it there?")
 
 
 def _reason(error: BaseException) -> str:

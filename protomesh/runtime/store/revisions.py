@@ -6,15 +6,16 @@ Imported by the process that migrates and by tests, never by a worker.
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
+from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
 from alembic.operations.ops import DowngradeOps, UpgradeOps
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, delete, insert
+from sqlalchemy import URL, Connection, TypeDecorator, delete, insert
 
 from protomesh.runtime.store.dialect import dialect_of
 from protomesh.runtime.store.migrate import OWN, digest_of, migrations_of
@@ -92,6 +93,7 @@ def write_revision(package: str, title: str) -> Path | None:
         if script.upgrade_ops is None or script.downgrade_ops is None or script.upgrade_ops.is_empty():
             return None
         versions = migrations_of(package) / "versions"
+        versions.mkdir(exist_ok=True)
         previous = ScriptDirectory.from_config(_config(package)).get_current_head()
         revision = f"{len(list(versions.glob('[0-9]*.py'))) + 1:04}"
         slug = "_".join("".join(c if c.isalnum() else " " for c in title.lower()).split())
@@ -112,7 +114,12 @@ def write_revision(package: str, title: str) -> Path | None:
 
 
 def _code(ops: UpgradeOps | DowngradeOps) -> str:
-    return render_python_code(ops, render_as_batch=True).strip()
+    return render_python_code(ops, render_as_batch=True, render_item=_plain).strip()
+
+
+def _plain(kind: str, item: object, _context: AutogenContext) -> str | Literal[False]:
+    # A migration says what the database has: it must run when the code has long forgotten a type of its own.
+    return f"sa.{item.impl!r}" if kind == "type" and isinstance(item, TypeDecorator) else False
 
 
 def _at_head(package: str, work: Callable[[MigrationContext], ResultT]) -> ResultT:

@@ -1,14 +1,15 @@
 import asyncio
 import os
+import shutil
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, text
 
-from protomesh.runtime.store import MigrationFailed, migrated
+from protomesh.runtime.store import Database, MigrationFailed, migrated
 from protomesh.runtime.store.__main__ import main
 from protomesh.runtime.store.migrate import is_migrated
 from protomesh.runtime.store.revisions import differences, upgrade, write_revision
@@ -242,9 +243,53 @@ def test_the_next_migration_is_written(fresh: URL, package: Package, rows: Rows)
     assert write_revision(package.name, "Nothing") is None
 
 
-def test_the_stores_own_migrations_make_the_stores_own_tables() -> None:
+def test_the_first_migration_is_written(fresh: URL, package: Package, rows: Rows) -> None:
+    """From tables alone; and with SQL's own types, which outlive those of the code."""
+    package.declare(
+        "from datetime import datetime\nfrom protomesh.runtime.store import UtcDateTime\n"
+        + STORE
+        + "    made_time: Mapped[datetime] = mapped_column(UtcDateTime)\n"
+    )
+    shutil.rmtree(package.versions)
+    written = write_revision(package.name, "Toys")
+    assert written == package.versions / "0001_toys.py"
+    assert upgrade(fresh, package.name)[-1] == f"{package.name}: 0001 Toys"
+    assert rows("SELECT made_time FROM toys") == []
+    assert differences(package.name, fresh) == []
+
+
+def test_the_stores_own_migrations_make_the_stores_own_tables(database: Databases) -> None:
     """The same comparison, of ourselves."""
-    assert differences("protomesh.runtime.store") == []
+    package = "protomesh.runtime.store"
+    assert differences(package, database.url(package)) == []
+
+
+async def test_a_reset_begins_again(
+    fresh: URL, package: Package, rows: Rows, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Everything is gone, and then there is what migrations make; not while a worker has it open."""
+    monkeypatch.setenv("PROTOMESH_DATABASE_URL", str(fresh))
+    upgrade(fresh, package.name)
+    async with Database(fresh) as worker:
+        async with worker.begin() as tx:
+            await tx.execute(text("INSERT INTO toys VALUES ('doll')"))
+        assert main(["reset", package.name]) == 2
+        assert "is open in another process" in capsys.readouterr().err
+    assert rows("SELECT name FROM toys ORDER BY name") == ["ball", "doll"]
+    assert main(["reset", package.name]) == 0
+    assert rows("SELECT name FROM toys") == ["ball"]
+    shown = capsys.readouterr().out.splitlines()
+    assert (shown[0], shown[-1]) == (f"{package.name}: emptied", f"{package.name}: 0001 toys")
+
+
+def test_a_reset_without_migrations_removes_nothing(
+    fresh: URL, package: Package, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake in the call: nothing would be there afterwards."""
+    monkeypatch.setenv("PROTOMESH_DATABASE_URL", str(fresh))
+    upgrade(fresh, package.name)
+    assert main(["reset", "protomesh.model"]) == 2
+    assert rows("SELECT name FROM toys") == ["ball"]
 
 
 def test_the_command_says_what_it_did(
