@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from protomesh.keys.v1.key_set_service_pb2 import PublishKeySetResponse
 from protomesh.keys.v1.key_set_service_pb2_grpc import KeySetServiceStub
-from protomesh.runtime import StatusError, User
+from protomesh.runtime import InvalidSettings, StatusError, User
 from protomesh.runtime.store.revisions import differences
 from protomesh.testing.database import Databases
 from protomesh.testing.fake import Fake
@@ -18,12 +18,14 @@ from protomesh.testing.running import running
 from services.catalog.app import app as catalog_app
 from services.identity.app import app as identity_app
 from services.inventory.app import app as inventory_app
+from services.notifications.app import app as notifications_app
 from services.orders.app import app as orders_app
 from services.payments.app import app as payments_app
 from shop.catalog.v1 import CatalogServiceStub, GetProductRequest
 from shop.identity.v1 import IdentityServiceStub, LoginRequest
 from shop.inventory.v1 import GetStockRequest, InventoryServiceStub
-from shop.orders.v1 import ListOrdersRequest, OrdersServiceStub
+from shop.notifications.v1 import ListNotificationsRequest, NotificationsServiceStub
+from shop.orders.v1 import ListOrdersRequest, OrderConfirmed, OrdersServiceStub
 from shop.payments.v1 import AuthorizePaymentRequest, PaymentsServiceStub
 
 
@@ -76,6 +78,25 @@ async def test_the_inventory_runs(database: Databases) -> None:
     assert found.stock.available > 0
 
 
+async def test_the_notifications_run(database: Databases) -> None:
+    """With orders to learn from, and a job that forgets after as long as the settings say."""
+    chosen = {**settings(database, "services.notifications"), "NOTIFICATION_LIFETIME": "1h"}
+    async with running(notifications_app, settings=chosen) as notifications:
+        await notifications.deliver(OrderConfirmed(order_id="order-1", customer_id="alice"), publisher="orders")
+        client = notifications.client(NotificationsServiceStub, user=User("alice"))
+        found = await client.ListNotifications(ListNotificationsRequest())
+        assert [job.name for job in notifications.app.jobs] == ["forget_notifications"]
+    assert [each.order_id for each in found.notifications] == ["order-1"]
+
+
+async def test_a_lifetime_in_which_nobody_could_read_is_refused(database: Databases) -> None:
+    """Before the worker answers anybody."""
+    chosen = {**settings(database, "services.notifications"), "NOTIFICATION_LIFETIME": "0s"}
+    with pytest.raises(InvalidSettings, match="NOTIFICATION_LIFETIME has to be a minute or more"):
+        async with running(notifications_app, settings=chosen):
+            pass
+
+
 async def test_the_orders_run(database: Databases) -> None:
     """With both others to ask."""
     fakes: list[Fake[Any]] = [Fake(CatalogServiceStub), Fake(InventoryServiceStub)]
@@ -112,7 +133,15 @@ async def test_a_worker_migrates_its_database_before_it_answers(database: Databa
 
 
 @pytest.mark.parametrize(
-    "package", ["services.catalog", "services.identity", "services.inventory", "services.orders", "services.payments"]
+    "package",
+    [
+        "services.catalog",
+        "services.identity",
+        "services.inventory",
+        "services.notifications",
+        "services.orders",
+        "services.payments",
+    ],
 )
 def test_migrations_make_the_tables_that_the_code_has(database: Databases, package: str) -> None:
     """Neither was forgotten."""

@@ -25,6 +25,7 @@ from services.payments.service import Payments
 from shop.catalog.v1 import CatalogServiceStub, catalog_service_pb2
 from shop.identity.v1 import identity_service_pb2
 from shop.inventory.v1 import InventoryServiceStub, ReleaseRequest, ReserveRequest, inventory_service_pb2
+from shop.notifications.v1 import notifications_service_pb2
 from shop.orders.v1 import OrdersServiceStub, PlaceOrderRequest, orders_service_pb2
 from shop.payments.v1 import (
     AuthorizePaymentRequest,
@@ -40,6 +41,7 @@ SERVICES: list[ServiceDescriptor] = [
         catalog_service_pb2,
         identity_service_pb2,
         inventory_service_pb2,
+        notifications_service_pb2,
         orders_service_pb2,
         payments_service_pb2,
     )
@@ -53,7 +55,7 @@ IDEMPOTENT = {
 }
 BY_REQUEST_ID = sorted(name for name, by in IDEMPOTENT.items() if by != options_pb2.IDEMPOTENT_BY_NATURE)
 # Nothing is kept of these: what doing them twice leaves is their services' own tests' to say.
-BY_NATURE = {"Logout"}
+BY_NATURE = {"Logout", "MarkRead"}
 HELD = str(uuid.uuid4())  # a reservation that is there to be released
 PAID, PAID_TOO = str(uuid.uuid4()), str(uuid.uuid4())  # payments that are authorized
 

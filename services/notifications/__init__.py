@@ -1,0 +1,1 @@
+"""Telling users what became of what they did."""

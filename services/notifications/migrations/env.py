@@ -1,0 +1,4 @@
+from protomesh.runtime.store import env
+from services.notifications.store import Base
+
+env.run(Base.metadata)
