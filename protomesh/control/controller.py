@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from protomesh.control.dry_run import dry_run, refusal
+from protomesh.control.key_set import KeySetFile
 from protomesh.control.status import ConfigurationStatus, RejectedResource, origin_of
 from protomesh.model import Endpoint, Layout, Topology
 from protomesh.proxy import ConfigurationRefused, EnvoyBinary, Schemas
@@ -46,12 +47,14 @@ class Controller:
         self._topology: Topology | None = None
         self._configuration = Configuration(())
         self._overrides: Sequence[Override] = ()
+        self._kept = KeySetFile(Path(layout.key_set_file))
         self._key_set = ""
         self._suspended: frozenset[str] = frozenset()
         self._endpoints: dict[str, tuple[Endpoint, ...]] = {}
 
     async def start(self) -> None:
         """Begins to serve ADS."""
+        self._key_set = await asyncio.to_thread(self._kept.read)
         await self._server.start(f"unix:{self._layout.control_socket}")
 
     async def stop(self) -> None:
@@ -124,7 +127,7 @@ class Controller:
     ) -> None:
         """Replaces the keys that tokens are verified with; returns when Envoy verifies with these and no others.
 
-        They stay for later topologies. If Envoy refuses them it goes on with those it has.
+        They stay for later topologies and runs. If Envoy refuses them it goes on with those it has.
 
         Raises:
             KeyError: the mesh has nobody who issues tokens.
@@ -142,6 +145,7 @@ class Controller:
                 self._key_set = former
                 self._refresh(self._topology)
                 raise ConfigurationRefused(refused.rejection.reason, resource="the key set") from refused
+            await asyncio.to_thread(self._kept.write, key_set)
 
     def configuration_status(self) -> tuple[ConfigurationStatus, ...]:
         """What Envoy has taken and what it refused, by type in the order in which types are sent."""

@@ -66,6 +66,11 @@ class Layout:
         return str(self.run / "state.json")
 
     @property
+    def key_set_file(self) -> str:
+        """The public keys that tokens were verified with last."""
+        return str(self.state / "data" / "key-set.json")
+
+    @property
     def logs(self) -> PurePosixPath:
         """One file per service, `mesh.log` of control plane and supervisor, `envoy.log`, `access.log`."""
         return self.state / "logs"

@@ -114,11 +114,18 @@ async def desk(path: str, more: asyncio.Event) -> AsyncIterator[Endpoint]:
 @pytest.fixture
 async def office(run_directory: Path, schemas: Schemas) -> AsyncIterator[Office]:
     """Everything runs; no key has been published yet."""
+    async with running(run_directory, schemas) as office:
+        yield office
+
+
+@asynccontextmanager
+async def running(run_directory: Path, schemas: Schemas) -> AsyncIterator[Office]:
+    """One run of the mesh; several may follow each other in one directory."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folder = run_directory / "protos" / "desk" / "v1"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "desk.proto").write_text(PROTO)
     (run_directory / "mesh.yaml").write_text(MESH.format(port=port, issuer=ISSUER, audience=AUDIENCE))
     topology = compile_project(run_directory, variables={}).topology
@@ -155,6 +162,22 @@ async def test_a_token_is_valid_as_soon_as_its_key_has_been_published(office: Of
         await office.publish(new.key_set)
         assert (await office.sit(old), await office.sit(new)) == ("UNAUTHENTICATED", "OK")
         old, new = new, old
+
+
+async def test_a_mesh_that_starts_again_knows_the_keys_it_had(run_directory: Path, schemas: Schemas) -> None:
+    """From the first call on, and before its issuer has said a word; a file that was spoilt counts for nothing."""
+    issuer = Issuer()
+    async with running(run_directory, schemas) as office:
+        await office.publish(issuer.key_set)
+        kept = Path(office.layout.key_set_file)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    async with running(run_directory, schemas) as office:
+        assert await office.sit(issuer) == "OK"
+    kept.write_text(kept.read_text()[:-5])
+    async with running(run_directory, schemas) as office:
+        assert await office.sit(issuer) == "UNAUTHENTICATED"
+        await office.publish(issuer.key_set)
+        assert await office.sit(issuer) == "OK"
 
 
 async def test_streams_outlive_new_keys(office: Office) -> None:
