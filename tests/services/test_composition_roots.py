@@ -1,5 +1,6 @@
 import uuid
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from services.inventory.app import app as inventory_app
 from services.notifications.app import app as notifications_app
 from services.orders.app import app as orders_app
 from services.payments.app import app as payments_app
+from services.recommendations.app import app as recommendations_app
 from shop.catalog.v1 import CatalogServiceStub, GetProductRequest
 from shop.identity.v1 import IdentityServiceStub, LoginRequest
 from shop.inventory.v1 import GetStockRequest, InventoryServiceStub
 from shop.notifications.v1 import ListNotificationsRequest, NotificationsServiceStub
-from shop.orders.v1 import ListOrdersRequest, OrderConfirmed, OrdersServiceStub
+from shop.orders.v1 import ListOrdersRequest, OrderConfirmed, OrderedLine, OrdersServiceStub
 from shop.payments.v1 import AuthorizePaymentRequest, PaymentsServiceStub
+from shop.recommendations.v1 import ListRecommendationsRequest, RecommendationsServiceStub
 
 
 def settings(database: Databases, package: str) -> Mapping[str, str]:
@@ -125,6 +128,31 @@ async def test_the_payments_run(database: Databases, tmp_path: Path) -> None:
     assert (tmp_path / "data" / "provider-ledger.sqlite").is_file()
 
 
+async def test_the_recommendations_run(database: Databases) -> None:
+    """With orders to learn from; the settings say how they fade."""
+    chosen = {**settings(database, "services.recommendations"), "ORDER_HALF_LIFE": "1h"}
+    confirmed = OrderConfirmed(
+        order_id="order-1", lines=[OrderedLine(product_id="matcha"), OrderedLine(product_id="mug")]
+    )
+    confirmed.confirm_time.FromDatetime(datetime.now(UTC) - timedelta(hours=1))
+    async with running(recommendations_app, settings=chosen) as recommendations:
+        await recommendations.deliver(confirmed, publisher="orders")
+        client = recommendations.client(RecommendationsServiceStub)
+        found = await client.ListRecommendations(ListRecommendationsRequest(product_id="matcha"))
+        assert [job.name for job in recommendations.app.jobs] == ["forget_counts"]
+    [mug] = found.recommendations
+    assert mug.product_id == "mug"
+    assert 0.4 < mug.score <= 0.5
+
+
+async def test_a_half_life_in_which_nothing_counts_is_refused(database: Databases) -> None:
+    """Before the worker answers anybody."""
+    chosen = {**settings(database, "services.recommendations"), "ORDER_HALF_LIFE": "0s"}
+    with pytest.raises(InvalidSettings, match="ORDER_HALF_LIFE has to be a minute or more"):
+        async with running(recommendations_app, settings=chosen):
+            pass
+
+
 async def test_a_worker_migrates_its_database_before_it_answers(database: Databases) -> None:
     """With nothing there yet: a process of its own does it."""
     async with running(catalog_app, settings={"PROTOMESH_DATABASE_URL": str(database.empty())}) as catalog:
@@ -141,6 +169,7 @@ async def test_a_worker_migrates_its_database_before_it_answers(database: Databa
         "services.notifications",
         "services.orders",
         "services.payments",
+        "services.recommendations",
     ],
 )
 def test_migrations_make_the_tables_that_the_code_has(database: Databases, package: str) -> None:

@@ -34,6 +34,7 @@ from shop.payments.v1 import (
     RefundPaymentRequest,
     payments_service_pb2,
 )
+from shop.recommendations.v1 import recommendations_service_pb2
 
 SERVICES: list[ServiceDescriptor] = [
     service
@@ -44,6 +45,7 @@ SERVICES: list[ServiceDescriptor] = [
         notifications_service_pb2,
         orders_service_pb2,
         payments_service_pb2,
+        recommendations_service_pb2,
     )
     for service in contract.DESCRIPTOR.services_by_name.values()
 ]

@@ -1,0 +1,1 @@
+"""Knowing what goes with what."""
