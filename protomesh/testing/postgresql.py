@@ -1,4 +1,7 @@
-"""A PostgreSQL of a test session's own: in a temporary directory, on a unix socket, gone with the process."""
+"""A PostgreSQL of a test session's own: in a temporary directory, on a unix socket, gone with the process.
+
+`python -m protomesh.testing.postgresql` prints where its programs are, or what to do if there are none.
+"""
 
 import asyncio
 import contextlib
@@ -6,6 +9,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import sysconfig
 import tempfile
 import time
@@ -179,3 +183,17 @@ def _wait_ready(pg_isready: Path, directory: Path) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError(f"PostgreSQL does not start:\n{(directory / 'log').read_text(errors='replace')}")
         time.sleep(0.02)
+
+
+def main() -> int:
+    """Says which programs tests would run."""
+    try:
+        print(_programs(_user()))  # noqa: T201 - a command's output
+    except PostgreSQLNotFound as missing:
+        print(missing, file=sys.stderr)  # noqa: T201 - likewise
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

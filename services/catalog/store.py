@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, String, select
+from sqlalchemy import BigInteger, String, Text, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from protomesh.runtime.store import Transaction, UtcDateTime
@@ -30,7 +30,7 @@ class ProductRow(Base):
     nanos: Mapped[int]
     sellable: Mapped[bool]
     update_time: Mapped[datetime] = mapped_column(UtcDateTime)
-    searchable: Mapped[str] = mapped_column(String(4306))  # the domain's, so that every database finds the same
+    searchable: Mapped[str] = mapped_column(Text)  # the domain's, so that every database finds the same
 
 
 async def product_of(tx: Transaction, product_id: str) -> Product | None:

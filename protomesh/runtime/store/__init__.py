@@ -7,7 +7,7 @@ Migrations run elsewhere: see `protomesh.runtime.store.migrate`.
 
 from protomesh.runtime.store.changes import Changes, Feed, changes
 from protomesh.runtime.store.database import Database, Transaction
-from protomesh.runtime.store.errors import Contended, RequestIdReused, Unreachable
+from protomesh.runtime.store.errors import Contended, RequestIdReused, Unconfirmed, Unreachable, Unstorable
 from protomesh.runtime.store.etag import etag
 from protomesh.runtime.store.field_mask import masked
 from protomesh.runtime.store.idempotency import IdentifiedRequest, forget, remember, replayed
@@ -27,7 +27,9 @@ __all__ = [
     "PagedRequest",
     "RequestIdReused",
     "Transaction",
+    "Unconfirmed",
     "Unreachable",
+    "Unstorable",
     "UtcDateTime",
     "changes",
     "database_url",

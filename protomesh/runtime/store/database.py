@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from protomesh.runtime.current import time_remaining
 from protomesh.runtime.store.dialect import dialect_of
-from protomesh.runtime.store.errors import Contended
+from protomesh.runtime.store.errors import Contended, Unconfirmed
 from protomesh.runtime.store.uninterrupted import uninterrupted
 
 __all__ = ["Database", "Transaction"]
@@ -64,11 +64,18 @@ class Database:
 
         Raises:
             Contended: Others wrote for as long as the caller waits. Nothing has happened; trying again may help.
-            Unreachable: There is no database to speak with; likewise.
+            Unreachable: There is no database to speak with, or it went away in the middle; likewise.
+            Unconfirmed: It went away at the end, and may have kept everything or nothing.
+            Unstorable: A text has the character NUL, which PostgreSQL does not keep.
         """
         async with self._session(self._writer, self._turn) as tx:
             yield tx
-            await uninterrupted(tx.commit())
+            try:
+                await uninterrupted(tx.commit())
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise Unconfirmed from error
+                raise
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Transaction]:
@@ -115,8 +122,8 @@ class Database:
             finally:
                 await uninterrupted(session.close())  # undoes what was not committed
         except DBAPIError as error:
-            if self._dialect.is_contended(error):
-                raise Contended from error
+            if refusal := self._dialect.refusal(error):
+                raise refusal from error
             raise
         finally:
             places.release()

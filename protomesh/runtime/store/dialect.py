@@ -9,6 +9,7 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from protomesh.runtime.errors import StatusError
 from protomesh.runtime.store.changes import Feed
 
 __all__ = ["Dialect", "Role", "dialect_of"]
@@ -35,8 +36,8 @@ class Dialect(Protocol):
         """
         ...
 
-    def is_contended(self, error: DBAPIError) -> bool:
-        """Whether a transaction failed because of others only: nothing has happened, and trying again may help."""
+    def refusal(self, error: DBAPIError) -> StatusError | None:
+        """What the failure of a statement means for the caller, nothing having happened; None if code is at fault."""
         ...
 
     def feed(self, url: URL) -> Feed:

@@ -3,7 +3,9 @@
 protomesh.runtime.errors.StatusError
 ├── Contended           ABORTED: others wrote for as long as the caller waits
 ├── RequestIdReused     ALREADY_EXISTS: one request_id, two requests
-└── Unreachable         UNAVAILABLE: there is no database to speak with
+├── Unconfirmed         UNAVAILABLE: the database went away in the middle of a COMMIT
+├── Unreachable         UNAVAILABLE: there is no database to speak with
+└── Unstorable          INVALID_ARGUMENT: a text that the database can't keep
 protomesh.runtime.cannot_start.CannotStart
 └── InUse               what was to be removed is open elsewhere
 """
@@ -14,7 +16,7 @@ from google.rpc import error_details_pb2
 from protomesh.runtime.cannot_start import CannotStart
 from protomesh.runtime.errors import StatusError
 
-__all__ = ["Contended", "InUse", "RequestIdReused", "Unreachable"]
+__all__ = ["Contended", "InUse", "RequestIdReused", "Unconfirmed", "Unreachable", "Unstorable"]
 
 _DOMAIN = "protomesh"
 
@@ -42,13 +44,38 @@ class RequestIdReused(StatusError):  # noqa: N818 - likewise
 
 
 class Unreachable(StatusError):  # noqa: N818 - likewise
-    """The database could not be reached before anything was done. The worker's log has the reason."""
+    """The database could not be reached, or went away before anything was kept. The worker's log has the reason."""
 
     def __init__(self) -> None:
         super().__init__(
             grpc.StatusCode.UNAVAILABLE,
             "the database can't be reached; nothing has happened, try again",
             error_details_pb2.ErrorInfo(reason="DATABASE_UNREACHABLE", domain=_DOMAIN),
+        )
+
+
+class Unconfirmed(StatusError):  # noqa: N818 - likewise
+    """The database went away while it was told to keep a transaction: nobody can say whether it has.
+
+    UNAVAILABLE, as gRPC means it: a repeat is right where it is safe, so a method with a request_id gets its answer.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            grpc.StatusCode.UNAVAILABLE,
+            "the database went away while it kept this; it may have happened",
+            error_details_pb2.ErrorInfo(reason="DATABASE_UNCONFIRMED", domain=_DOMAIN),
+        )
+
+
+class Unstorable(StatusError):  # noqa: N818 - likewise
+    """PostgreSQL keeps any text but one with the character NUL, which no person means to write."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "a text of the request has the character NUL; send it without",
+            error_details_pb2.ErrorInfo(reason="TEXT_WITH_NUL", domain=_DOMAIN),
         )
 
 

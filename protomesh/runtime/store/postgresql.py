@@ -18,9 +18,10 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from protomesh.runtime.errors import StatusError
 from protomesh.runtime.store.changes import Feed
 from protomesh.runtime.store.dialect import Role
-from protomesh.runtime.store.errors import Contended, InUse, Unreachable
+from protomesh.runtime.store.errors import Contended, InUse, Unreachable, Unstorable
 from protomesh.runtime.store.tables import MIGRATED, digest_in
 from protomesh.runtime.store.uninterrupted import uninterrupted
 from protomesh.runtime.store.url import NoDatabase
@@ -32,10 +33,10 @@ __all__ = [
     "engine",
     "feed",
     "first",
-    "is_contended",
     "kept_digest",
     "migrate",
     "opened",
+    "refusal",
 ]
 
 ResultT = TypeVar("ResultT")
@@ -81,6 +82,8 @@ _CONTENDED = {
     "40P01",  # deadlock_detected
     "55P03",  # lock_not_available
 }
+_NOT_IN_REPERTOIRE = "22021"  # character_not_in_repertoire: of what protobuf calls a string, NUL only
+_STOOD_STILL = "25P03"  # idle_in_transaction_session_timeout
 
 # Whoever changes a table, by whatever program: the server tells who listens, once a transaction, when it is kept.
 _TELL = f"""
@@ -188,9 +191,16 @@ async def _connected(session: AsyncSession) -> Any:
         raise Unreachable from error
 
 
-def is_contended(error: DBAPIError) -> bool:
-    """Whether others were in the way, and nothing is wrong but the moment."""
-    return getattr(error.orig, "sqlstate", None) in _CONTENDED
+def refusal(error: DBAPIError) -> StatusError | None:
+    """What the caller is told of others who were in the way, of a lost connection, and of a text with NUL in it."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state in _CONTENDED:
+        return Contended()
+    if state == _NOT_IN_REPERTOIRE:
+        return Unstorable()
+    if error.connection_invalidated or state == _STOOD_STILL:
+        return Unreachable()
+    return None
 
 
 def feed(url: URL) -> Feed:

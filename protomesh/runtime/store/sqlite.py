@@ -17,9 +17,10 @@ from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from protomesh.runtime.errors import StatusError
 from protomesh.runtime.store.changes import Feed
 from protomesh.runtime.store.dialect import Role
-from protomesh.runtime.store.errors import InUse
+from protomesh.runtime.store.errors import Contended, InUse
 from protomesh.runtime.store.tables import digest_in
 from protomesh.runtime.store.uninterrupted import uninterrupted
 from protomesh.runtime.store.url import NoDatabase, sqlite_file
@@ -31,10 +32,10 @@ __all__ = [
     "engine",
     "feed",
     "first",
-    "is_contended",
     "kept_digest",
     "migrate",
     "opened",
+    "refusal",
 ]
 
 ResultT = TypeVar("ResultT")
@@ -107,7 +108,7 @@ async def opened(source: AsyncEngine, give_up: float) -> AsyncSession:
             await uninterrupted(session.connection())
         except BaseException as error:
             await uninterrupted(session.close())
-            if not (isinstance(error, DBAPIError) and is_contended(error)) or loop.time() + pause >= give_up:
+            if not (isinstance(error, DBAPIError) and _is_busy(error)) or loop.time() + pause >= give_up:
                 raise
         else:
             return session
@@ -115,8 +116,12 @@ async def opened(source: AsyncEngine, give_up: float) -> AsyncSession:
     raise AssertionError  # the pauses never end
 
 
-def is_contended(error: DBAPIError) -> bool:
-    """Whether somebody else holds the lock, and nothing is wrong but the moment."""
+def refusal(error: DBAPIError) -> StatusError | None:
+    """Contended, if somebody else holds the lock and nothing is wrong but the moment."""
+    return Contended() if _is_busy(error) else None
+
+
+def _is_busy(error: DBAPIError) -> bool:
     return (
         isinstance(error.orig, sqlite3.OperationalError) and error.orig.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
     )
@@ -176,7 +181,7 @@ async def kept_digest(url: URL, package: str) -> str | None:
         with made.connect() as connection:
             return digest_in(connection, package)
     except DBAPIError as error:
-        if is_contended(error):
+        if _is_busy(error):
             return None  # then the process that waits for the lock finds out
         raise NoDatabase(f"can't read {sqlite_file(url)}: {error.orig}") from None
     finally:

@@ -70,8 +70,8 @@ def test_a_changed_table_becomes_a_migration(project: Mesh, transcript: Transcri
 def test_a_failed_migration_says_why(project: Mesh) -> None:
     """Its own words, exit code 1, and the database as it was."""
     project.protomesh("db", "upgrade", "catalog", check=True)
-    (project.root / "services/catalog/migrations/versions/0003_broken.py").write_text(
-        "revision, down_revision = '0003', '0002'\n\n"
+    (project.root / "services/catalog/migrations/versions/0004_broken.py").write_text(
+        "revision, down_revision = '0004', '0003'\n\n"
         "def upgrade():\n"
         "    from alembic import op\n"
         "    op.execute('DELETE FROM products')\n"
@@ -97,7 +97,7 @@ def test_a_reset_asks_first(project: Mesh, transcript: Transcript) -> None:
 
     with asked(project) as terminal:
         terminal.type("y\n")
-        terminal.read_until("the products that the shop opens with")
+        terminal.read_until("searchable text of any length")
         assert terminal.wait() == 0
     assert products(project) > 0
     delete_products(project)

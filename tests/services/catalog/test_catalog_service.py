@@ -239,6 +239,15 @@ async def test_an_import_creates_and_replaces(catalog: CatalogServiceStub) -> No
     assert (await get(catalog, "new-229")).price.units == 3
 
 
+async def test_the_longest_product_is_kept_and_found(catalog: CatalogServiceStub) -> None:
+    """As long as the contract allows, in letters that become longer when their case is folded."""
+    longest = product("a" * 64, title="ß" * 120)
+    longest.description, longest.category = "ß" * 4000, "ß" * 64
+    await catalog.ImportProducts(imports(longest))
+    found = await catalog.SearchProducts(SearchProductsRequest(query="SS" * 100))
+    assert [each.description for each in found.products] == [longest.description]
+
+
 async def test_an_import_that_fails_keeps_what_it_did_and_can_be_repeated(
     catalog: CatalogServiceStub, fields: Fields
 ) -> None:

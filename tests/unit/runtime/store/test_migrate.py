@@ -176,6 +176,27 @@ async def test_workers_that_start_together_start_one_process(
     assert rows("SELECT name FROM toys") == ["ball"]
 
 
+async def test_many_workers_run_each_migration_once(fresh: URL, package: Package, rows: Rows, tmp_path: Path) -> None:
+    """Each a process of its own, as a service's workers are: none fails, and one of them does the work."""
+    ran = tmp_path / "ran"
+    package.add_second(then=f"open({str(ran)!r}, 'a').write('ran\\n')")
+    worker = (
+        "import asyncio, os, sys\n"
+        "from protomesh.runtime.store import database_url, migrated\n"
+        "asyncio.run(migrated(database_url(), sys.argv[1]))\n"
+    )
+    workers = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", worker, package.name),
+            env={**os.environ, "PROTOMESH_DATABASE_URL": str(fresh), "PYTHONPATH": str(package.root.parent)},
+        )
+        for _ in range(6)
+    ]
+    assert [await worker.wait() for worker in workers] == [0] * 6
+    assert ran.read_text() == "ran\n"
+    assert rows("SELECT name FROM toys ORDER BY name") == ["ball", "brick"]
+
+
 async def test_the_second_process_waits_for_the_first(fresh: URL, package: Package, tmp_path: Path, rows: Rows) -> None:
     """Its migration stands still on a fifo; the other one neither fails nor begins."""
     fifo = tmp_path / "fifo"

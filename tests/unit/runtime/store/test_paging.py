@@ -1,13 +1,16 @@
 import base64
+import random
 from dataclasses import dataclass
 
 import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import URL, Column, MetaData, String, Table, delete, insert, select
 
 from protomesh.runtime.errors import StatusError
-from protomesh.runtime.store import Page
+from protomesh.runtime.store import Database, Page
+from protomesh.runtime.store.dialect import dialect_of
 from shop.catalog.v1 import ListProductsRequest, SearchProductsRequest
 
 
@@ -56,6 +59,40 @@ def test_rows_inserted_meanwhile_neither_repeat_nor_hide_others() -> None:
     more, _ = page.cut(rows(page, ["a", "b", "c", "d", "e", "f"]), key=key)
     assert [row.name for row in shown] == ["b", "d"]
     assert [row.name for row in more] == ["e", "f"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_a_database_that_changes_between_pages_gives_every_row_once(db: Database, url: URL, seed: int) -> None:
+    """Whatever comes and goes: what is there all the time is on one page, in whatever order the database has."""
+    names = Table("names", MetaData(), Column("name", String(40), primary_key=True))
+    dialect_of(url).migrate(url, names.create)
+    moments = random.Random(seed)
+    letters = "abcXYZ019-_ .äßé日\U0001f375"
+    stays, goes, comes = (
+        {f"{kind}{''.join(moments.choices(letters, k=moments.randint(0, 8)))}" for _ in range(40)} for kind in "gsc"
+    )
+    async with db.begin() as tx:
+        await tx.execute(insert(names), [{"name": name} for name in stays | goes])
+    seen: list[str] = []
+    token = ""
+    for _ in range(200):
+        page = Page.of(ListProductsRequest(page_size=moments.randint(1, 9), page_token=token))
+        query = select(names.c.name).order_by(names.c.name).limit(page.limit)
+        if page.after is not None:
+            query = query.where(names.c.name > page.after[0])
+        async with db.read() as tx:
+            shown, token = page.cut((await tx.scalars(query)).all(), key=lambda name: (name,))
+        seen += shown
+        if not token:
+            break
+        async with db.begin() as tx:
+            if goes:
+                await tx.execute(delete(names).where(names.c.name == goes.pop()))
+            if comes:
+                await tx.execute(insert(names).values(name=comes.pop()))
+    assert token == ""
+    assert len(seen) == len(set(seen))
+    assert stays <= set(seen)
 
 
 @pytest.mark.parametrize(("asked", "given_"), [(0, 20), (1, 1), (100, 100), (101, 100), (2**31 - 1, 100)])

@@ -7,7 +7,7 @@ import grpc
 import pytest
 from sqlalchemy import URL, func, insert, select, text
 
-from protomesh.runtime.store import Contended, Database, Unreachable, changes
+from protomesh.runtime.store import Contended, Database, Unconfirmed, Unreachable, Unstorable, changes, postgresql
 from protomesh.runtime.store.dialect import dialect_of
 from protomesh.runtime.store.migrate import is_migrated
 from protomesh.runtime.store.revisions import upgrade
@@ -97,12 +97,7 @@ async def test_connections_that_the_server_ended_are_replaced(db: Database, serv
     await anext(feed)
     waiting = asyncio.ensure_future(anext(feed))
     await number(db)
-    ended = server.query(
-        db.url,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE application_name = 'protomesh' AND datname = current_database()",
-    )
-    assert len(ended) == 3  # one that writes, one that reads, one that listens
+    assert len(server.query(db.url, ENDED)) == 3  # one that writes, one that reads, one that listens
     async with asyncio.timeout(SOON):
         await waiting
     assert await number(db) == 2
@@ -110,6 +105,76 @@ async def test_connections_that_the_server_ended_are_replaced(db: Database, serv
     async with asyncio.timeout(SOON):
         await anext(feed)
     assert await number(db) == 4
+
+
+ENDED = (
+    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+    "WHERE application_name = 'protomesh' AND datname = current_database()"
+)
+
+
+async def test_a_connection_lost_in_the_middle_is_unavailable(db: Database, server: Databases) -> None:
+    """Nothing is kept of the transaction, and the next one has another connection."""
+
+    async def interrupted() -> None:
+        async with db.begin() as tx:
+            await tx.execute(text("UPDATE things SET number = 5"))
+            server.query(db.url, ENDED)
+            await tx.execute(text("UPDATE things SET number = 6"))
+
+    with pytest.raises(Unreachable):
+        await interrupted()
+    assert await number(db) == 1
+    await double(db)
+    assert await number(db) == 2
+
+
+async def test_a_connection_lost_at_the_end_leaves_it_open_what_happened(db: Database, server: Databases) -> None:
+    """UNAVAILABLE, and nobody is told that nothing has happened."""
+
+    async def interrupted() -> None:
+        async with db.begin() as tx:
+            await tx.execute(text("UPDATE things SET number = 5"))
+            server.query(db.url, ENDED)
+
+    with pytest.raises(Unconfirmed, match="may have happened"):
+        await interrupted()
+    await double(db)
+    assert await number(db) == 2
+
+
+async def test_a_writer_that_stands_still_loses_its_turn(
+    server: Databases, url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machine may be gone or stopped: the others go on, and nothing of it is kept."""
+    impatient = postgresql._WORKER_SETTINGS | {"idle_in_transaction_session_timeout": "300ms"}
+    monkeypatch.setattr(postgresql, "_WORKER_SETTINGS", impatient)
+    still = await server.open(url)
+    monkeypatch.undo()
+    db = await server.open(url)
+
+    async def stand_still() -> None:
+        async with still.begin() as tx:
+            await tx.execute(text("UPDATE things SET number = 5"))
+            await double(db)  # waits for its turn, and for nothing else
+            await tx.execute(text("UPDATE things SET number = 6"))
+
+    with pytest.raises(Unreachable):
+        await stand_still()
+    assert await number(db) == 2
+
+
+async def test_a_text_with_nul_is_the_callers_mistake(db: Database) -> None:
+    """Of all that a protobuf string can hold it is the one character that PostgreSQL does not keep."""
+
+    async def look_for(name: str) -> None:
+        async with db.read() as tx:
+            await tx.execute(text("SELECT 1 WHERE 'x' = :name"), {"name": name})
+
+    await look_for("\x01 \U0010ffff")
+    with pytest.raises(Unstorable) as refused:
+        await look_for("a\0b")
+    assert refused.value.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
