@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from protomesh.runtime import App, Mesh, every
+from protomesh.runtime import App, InvalidSettings, Mesh, every
 from protomesh.runtime.store import forget
+from services.inventory.expiry import expire_reservations
 from services.inventory.service import Inventory
 from shop.catalog.v1 import CatalogServiceStub
 
@@ -13,9 +15,25 @@ from shop.catalog.v1 import CatalogServiceStub
 _REMEMBERED = timedelta(days=7)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventorySettings:
+    """What an operator may set.
+
+    Raises:
+        InvalidSettings: No order could be paid in that time.
+    """
+
+    reservation_lifetime: timedelta = timedelta(minutes=15)  # RESERVATION_LIFETIME: how long stock is held for an order
+
+    def __post_init__(self) -> None:
+        if self.reservation_lifetime < timedelta(seconds=1):
+            raise InvalidSettings("RESERVATION_LIFETIME has to be a second or more")
+
+
 @asynccontextmanager
 async def app(mesh: Mesh) -> AsyncGenerator[App]:
     """Builds the inventory on its own database, with the catalog to ask."""
+    settings = mesh.settings(InventorySettings)
 
     def now() -> datetime:
         return datetime.now(UTC)
@@ -25,7 +43,13 @@ async def app(mesh: Mesh) -> AsyncGenerator[App]:
         async def forget_answers() -> None:
             await forget(db, before=now() - _REMEMBERED)
 
+        async def expire() -> None:
+            await expire_reservations(db, now)
+
         yield App(
-            Inventory(db, mesh.client(CatalogServiceStub), now),
-            jobs=[every(timedelta(hours=1), forget_answers, one_worker=True, name="forget_answers")],
+            Inventory(db, mesh.client(CatalogServiceStub), now, settings.reservation_lifetime),
+            jobs=[
+                every(timedelta(hours=1), forget_answers, one_worker=True, name="forget_answers"),
+                every(timedelta(seconds=5), expire, one_worker=True, name="expire_reservations"),
+            ],
         )

@@ -1,7 +1,8 @@
 """What may happen to stock. Pieces on hand are never fewer than pieces reserved."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Self
 
 __all__ = ["Reservation", "Stock"]
 
@@ -37,6 +38,20 @@ class Stock:
         """The stock with `quantity` of what was held available again."""
         return replace(self, reserved=self.reserved - quantity, version=self.version + 1, update_time=now)
 
+    def parting_with(self, quantity: int, now: datetime) -> "Stock":
+        """The stock after `quantity` of what was held has left."""
+        return replace(
+            self,
+            on_hand=self.on_hand - quantity,
+            reserved=self.reserved - quantity,
+            version=self.version + 1,
+            update_time=now,
+        )
+
+    def taking_back(self, quantity: int, now: datetime) -> "Stock":
+        """The stock with `quantity` that had left available again."""
+        return replace(self, on_hand=self.on_hand + quantity, version=self.version + 1, update_time=now)
+
     @classmethod
     def none_yet(cls, product_id: str, now: datetime) -> "Stock":
         """The stock of a product that comes in for the first time."""
@@ -45,9 +60,31 @@ class Stock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """Pieces that are held for one order."""
+    """Pieces that are held for one order or, once it is confirmed, have left for it. Changes make a new one."""
 
     reservation_id: str
     product_id: str
     quantity: int
     create_time: datetime
+    expire_time: datetime | None  # from then on it may be given up; None if it stays until somebody does
+    confirmed: bool = False
+
+    @classmethod
+    def of(cls, reservation_id: str, product_id: str, quantity: int, now: datetime, lifetime: timedelta) -> Self:
+        """A new one that nobody has confirmed."""
+        return cls(
+            reservation_id=reservation_id,
+            product_id=product_id,
+            quantity=quantity,
+            create_time=now,
+            expire_time=now + lifetime,
+        )
+
+    def final(self) -> "Reservation":
+        """The reservation after its pieces have left."""
+        return replace(self, confirmed=True, expire_time=None)
+
+    def given_up(self, stock: Stock, now: datetime) -> Stock:
+        """The stock of its product once it is gone."""
+        give_back = stock.taking_back if self.confirmed else stock.letting_go
+        return give_back(self.quantity, now)

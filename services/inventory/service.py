@@ -1,13 +1,13 @@
 """InventoryService: stock as its contract has it."""
 
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from protomesh.runtime import Context
-from protomesh.runtime.store import Database, changes, remember, replayed
+from protomesh.runtime.store import Database, RequestIdReused, Transaction, changes, remember, replayed
 from services.inventory import domain, store
 from services.inventory.resume import read_resume_token, resume_token
 from shop.catalog.v1 import CatalogServiceStub, GetProductRequest, ProductNotFound
@@ -15,6 +15,8 @@ from shop.catalog.v1 import Product as CatalogProduct
 from shop.inventory.v1 import (
     AdjustStockRequest,
     AdjustStockResponse,
+    ConfirmReservationRequest,
+    ConfirmReservationResponse,
     GetStockRequest,
     GetStockResponse,
     InventoryServiceServicer,
@@ -38,12 +40,23 @@ _log = structlog.get_logger(__name__)
 
 
 class Inventory(InventoryServiceServicer):
-    """Serves the stock of one database. The catalog says what is sold."""
+    """Serves the stock of one database. The catalog says what is sold.
 
-    def __init__(self, db: Database, catalog: CatalogServiceStub, now: Callable[[], datetime]) -> None:
+    A reservation may be given up once it is older than `reservation_lifetime` and not confirmed;
+    `services.inventory.expiry` does it.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        catalog: CatalogServiceStub,
+        now: Callable[[], datetime],
+        reservation_lifetime: timedelta = timedelta(minutes=15),
+    ) -> None:
         self._db = db
         self._catalog = catalog
         self._now = now
+        self._reservation_lifetime = reservation_lifetime
 
     async def GetStock(self, request: GetStockRequest, context: Context, /) -> GetStockResponse:
         return GetStockResponse(stock=_message(await self._stock(request.product_id)))
@@ -67,34 +80,46 @@ class Inventory(InventoryServiceServicer):
         async with self._db.begin() as tx:
             if done := await replayed(tx, request, ReserveResponse):
                 return done
+            if await store.reservation_of(tx, request.request_id) is not None:
+                raise RequestIdReused(request.request_id)  # so long ago that the answer is forgotten
             stock = await store.stock_of(tx, request.product_id)
             if stock is None or product is None or not product.sellable:
                 raise NotForSale(product_id=request.product_id)
-            held = stock.holding(request.quantity, self._now())
+            now = self._now()
+            held = stock.holding(request.quantity, now)
             if held is None:
                 raise OutOfStock(product_id=request.product_id, available=stock.available)
-            reservation = domain.Reservation(
-                reservation_id=request.request_id,
-                product_id=request.product_id,
-                quantity=request.quantity,
-                create_time=held.update_time,
+            reservation = domain.Reservation.of(
+                request.request_id, request.product_id, request.quantity, now, self._reservation_lifetime
             )
             await store.put_stock(tx, held)
-            await store.add_reservation(tx, reservation)
+            await store.put_reservation(tx, reservation)
             response = await remember(tx, request, ReserveResponse(reservation=_reservation(reservation)))
         _log.info("stock reserved", product_id=request.product_id, quantity=request.quantity, left=held.available)
+        return response
+
+    async def ConfirmReservation(
+        self, request: ConfirmReservationRequest, context: Context, /
+    ) -> ConfirmReservationResponse:
+        async with self._db.begin() as tx:
+            if done := await replayed(tx, request, ConfirmReservationResponse):
+                return done
+            reservation, stock = await _held(tx, request.reservation_id)
+            if not reservation.confirmed:
+                await store.put_stock(tx, stock.parting_with(reservation.quantity, self._now()))
+                reservation = reservation.final()
+                await store.put_reservation(tx, reservation)
+            response = await remember(tx, request, ConfirmReservationResponse(reservation=_reservation(reservation)))
+        _log.info("reservation confirmed", product_id=reservation.product_id, quantity=reservation.quantity)
         return response
 
     async def Release(self, request: ReleaseRequest, context: Context, /) -> ReleaseResponse:
         async with self._db.begin() as tx:
             if done := await replayed(tx, request, ReleaseResponse):
                 return done
-            reservation = await store.take_reservation(tx, request.reservation_id)
-            if reservation is None:
-                raise ReservationNotFound(reservation_id=request.reservation_id)
-            stock = await store.stock_of(tx, reservation.product_id)
-            assert stock is not None  # a foreign key of the reservation
-            await store.put_stock(tx, stock.letting_go(reservation.quantity, self._now()))
+            reservation, stock = await _held(tx, request.reservation_id)
+            await store.put_stock(tx, reservation.given_up(stock, self._now()))
+            await store.remove_reservations(tx, [reservation.reservation_id])
             response = await remember(tx, request, ReleaseResponse())
         _log.info("stock released", product_id=reservation.product_id, quantity=reservation.quantity)
         return response
@@ -137,6 +162,16 @@ class Inventory(InventoryServiceServicer):
         return response
 
 
+async def _held(tx: Transaction, reservation_id: str) -> tuple[domain.Reservation, domain.Stock]:
+    """A reservation and the stock that it is of."""
+    reservation = await store.reservation_of(tx, reservation_id)
+    if reservation is None:
+        raise ReservationNotFound(reservation_id=reservation_id)
+    stock = await store.stock_of(tx, reservation.product_id)
+    assert stock is not None  # a foreign key of the reservation
+    return reservation, stock
+
+
 def _message(stock: domain.Stock) -> Stock:
     return Stock(
         product_id=stock.product_id,
@@ -153,6 +188,7 @@ def _reservation(reservation: domain.Reservation) -> Reservation:
         product_id=reservation.product_id,
         quantity=reservation.quantity,
         create_time=_timestamp(reservation.create_time),
+        expire_time=None if reservation.expire_time is None else _timestamp(reservation.expire_time),
     )
 
 

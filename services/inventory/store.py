@@ -1,14 +1,23 @@
 """Stock and reservations in the database."""
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, select
+from sqlalchemy import CheckConstraint, ForeignKey, String, delete, false, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from protomesh.runtime.store import Transaction, UtcDateTime
 from services.inventory.domain import Reservation, Stock
 
-__all__ = ["Base", "add_reservation", "put_stock", "stock_of", "take_reservation"]
+__all__ = [
+    "Base",
+    "expired_reservations",
+    "put_reservation",
+    "put_stock",
+    "remove_reservations",
+    "reservation_of",
+    "stock_of",
+]
 
 
 class Base(DeclarativeBase):
@@ -30,7 +39,7 @@ class StockRow(Base):
 
 
 class ReservationRow(Base):
-    """One reservation; gone once it is released."""
+    """One reservation; gone once it is released or has expired."""
 
     __tablename__ = "reservations"
 
@@ -38,6 +47,9 @@ class ReservationRow(Base):
     product_id: Mapped[str] = mapped_column(ForeignKey("stock.product_id"))
     quantity: Mapped[int]
     create_time: Mapped[datetime] = mapped_column(UtcDateTime)
+    # None as well of what was held before reservations expired.
+    expire_time: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    confirmed: Mapped[bool] = mapped_column(server_default=false())
 
 
 async def stock_of(tx: Transaction, product_id: str) -> Stock | None:
@@ -67,28 +79,44 @@ async def put_stock(tx: Transaction, stock: Stock) -> None:
     )
 
 
-async def add_reservation(tx: Transaction, reservation: Reservation) -> None:
-    """Keeps a new reservation."""
-    tx.add(
+async def reservation_of(tx: Transaction, reservation_id: str) -> Reservation | None:
+    """The reservation with this id."""
+    row = await tx.scalar(select(ReservationRow).where(ReservationRow.reservation_id == reservation_id))
+    return None if row is None else _reservation(row)
+
+
+async def expired_reservations(tx: Transaction, now: datetime, *, limit: int) -> list[Reservation]:
+    """Reservations whose time is over, the oldest first."""
+    query = select(ReservationRow).where(ReservationRow.expire_time <= now)
+    rows = await tx.scalars(query.order_by(ReservationRow.expire_time).limit(limit))
+    return [_reservation(row) for row in rows]
+
+
+async def put_reservation(tx: Transaction, reservation: Reservation) -> None:
+    """Keeps a reservation in the place of what was there. Its product has stock."""
+    await tx.merge(
         ReservationRow(
             reservation_id=reservation.reservation_id,
             product_id=reservation.product_id,
             quantity=reservation.quantity,
             create_time=reservation.create_time,
+            expire_time=reservation.expire_time,
+            confirmed=reservation.confirmed,
         )
     )
-    await tx.flush()
 
 
-async def take_reservation(tx: Transaction, reservation_id: str) -> Reservation | None:
-    """Removes a reservation and returns it; None if there is none."""
-    row = await tx.get(ReservationRow, reservation_id)
-    if row is None:
-        return None
-    await tx.delete(row)
+async def remove_reservations(tx: Transaction, reservation_ids: Collection[str]) -> None:
+    """Removes reservations."""
+    await tx.execute(delete(ReservationRow).where(ReservationRow.reservation_id.in_(reservation_ids)))
+
+
+def _reservation(row: ReservationRow) -> Reservation:
     return Reservation(
         reservation_id=row.reservation_id,
         product_id=row.product_id,
         quantity=row.quantity,
         create_time=row.create_time,
+        expire_time=row.expire_time,
+        confirmed=row.confirmed,
     )

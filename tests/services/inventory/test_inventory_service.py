@@ -18,72 +18,20 @@ from shop.catalog.v1 import CatalogServiceStub, GetProductResponse, Product, Pro
 from shop.inventory.v1 import (
     AdjustStockRequest,
     AdjustStockResponse,
-    GetStockRequest,
     InventoryServiceStub,
     NotForSale,
     OutOfStock,
     ReleaseRequest,
     ReservationNotFound,
     ReserveRequest,
-    Stock,
     StockNotFound,
     WatchStockRequest,
     WatchStockResponse,
 )
+from tests.services.inventory.warehouse import KETTLES, adjust, new_id, reserve, scan, stock
 
 Fields = Callable[[AioRpcError], list[str]]
 SOON = timedelta(seconds=20).total_seconds()
-KETTLES = 5  # gooseneck-kettle, as the warehouse opens
-
-
-@pytest.fixture
-async def db(database: Databases) -> Database:
-    """The inventory's database as the shop opens with it."""
-    return await database("services.inventory")
-
-
-@pytest.fixture
-def catalog() -> Fake[CatalogServiceStub]:
-    """A catalog that sells everything."""
-    fake = Fake(CatalogServiceStub)
-    fake.on(fake.stub.GetProduct).returns(
-        lambda request: GetProductResponse(product=Product(product_id=request.product_id, sellable=True))
-    )
-    return fake
-
-
-@pytest.fixture
-async def inventory(
-    db: Database, catalog: Fake[CatalogServiceStub], now: Callable[[], datetime]
-) -> AsyncGenerator[InventoryServiceStub]:
-    """A client of an inventory."""
-    async with serving(Inventory(db, catalog.stub, now), InventoryServiceStub) as client:
-        yield client
-
-
-def new_id() -> str:
-    """A request id that nobody has used."""
-    return str(uuid.uuid4())
-
-
-def reserve(quantity: int, product_id: str = "gooseneck-kettle") -> ReserveRequest:
-    """A new request to hold some pieces."""
-    return ReserveRequest(request_id=new_id(), product_id=product_id, quantity=quantity)
-
-
-def scan(delta: int, product_id: str = "gooseneck-kettle") -> AdjustStockRequest:
-    """A new scan."""
-    return AdjustStockRequest(request_id=new_id(), product_id=product_id, delta=delta)
-
-
-async def stock(inventory: InventoryServiceStub, product_id: str = "gooseneck-kettle") -> Stock:
-    """The stock of one product now."""
-    return (await inventory.GetStock(GetStockRequest(product_id=product_id))).stock
-
-
-async def adjust(inventory: InventoryServiceStub, *scans: AdjustStockRequest) -> list[AdjustStockResponse]:
-    """Sends scans, and returns what came back."""
-    return [response async for response in inventory.AdjustStock(iter(scans))]
 
 
 @asynccontextmanager

@@ -5,6 +5,8 @@ from protomesh.runtime.facade import load
 _NAMES = {
     "AdjustStockRequest": "shop.inventory.v1.inventory_service_pb2",
     "AdjustStockResponse": "shop.inventory.v1.inventory_service_pb2",
+    "ConfirmReservationRequest": "shop.inventory.v1.inventory_service_pb2",
+    "ConfirmReservationResponse": "shop.inventory.v1.inventory_service_pb2",
     "GetStockRequest": "shop.inventory.v1.inventory_service_pb2",
     "GetStockResponse": "shop.inventory.v1.inventory_service_pb2",
     "InventoryServiceServicer": "shop.inventory.v1.inventory_service_pb2_grpc",
@@ -28,6 +30,8 @@ _ERRORS = {
 __all__ = [
     "AdjustStockRequest",
     "AdjustStockResponse",
+    "ConfirmReservationRequest",
+    "ConfirmReservationResponse",
     "GetStockRequest",
     "GetStockResponse",
     "InventoryServiceServicer",

@@ -12,6 +12,8 @@ from shop.inventory.v1.inventory_pb2 import Reservation as Reservation
 from shop.inventory.v1.inventory_pb2 import Stock as Stock
 from shop.inventory.v1.inventory_service_pb2 import AdjustStockRequest as AdjustStockRequest
 from shop.inventory.v1.inventory_service_pb2 import AdjustStockResponse as AdjustStockResponse
+from shop.inventory.v1.inventory_service_pb2 import ConfirmReservationRequest as ConfirmReservationRequest
+from shop.inventory.v1.inventory_service_pb2 import ConfirmReservationResponse as ConfirmReservationResponse
 from shop.inventory.v1.inventory_service_pb2 import GetStockRequest as GetStockRequest
 from shop.inventory.v1.inventory_service_pb2 import GetStockResponse as GetStockResponse
 from shop.inventory.v1.inventory_service_pb2 import ReleaseRequest as ReleaseRequest
@@ -24,6 +26,8 @@ from shop.inventory.v1.inventory_service_pb2 import WatchStockResponse as WatchS
 __all__ = [
     "AdjustStockRequest",
     "AdjustStockResponse",
+    "ConfirmReservationRequest",
+    "ConfirmReservationResponse",
     "GetStockRequest",
     "GetStockResponse",
     "InventoryServiceServicer",
@@ -56,16 +60,25 @@ class InventoryServiceStub:
     AdjustStock: _grpc_aio.StreamStreamMultiCallable[_shop_inventory_v1_inventory__service__pb2.AdjustStockRequest, _shop_inventory_v1_inventory__service__pb2.AdjustStockResponse]
     """Takes the scans of one scanner and acknowledges each, in order, once it is kept. A scan that can't be applied
     is acknowledged with a refusal, and the stream goes on. After a broken connection the scanner sends again what
-    was not acknowledged: a scan counts once, however often it is sent.
+    was not acknowledged: a scan counts once, however often it is sent, and is acknowledged alike. Ends with
+    INVALID_ARGUMENT at a scan that breaks a rule, ALREADY_EXISTS at one whose request_id was another scan's.
     """
     Reserve: _grpc_aio.UnaryUnaryMultiCallable[_shop_inventory_v1_inventory__service__pb2.ReserveRequest, _shop_inventory_v1_inventory__service__pb2.ReserveResponse]
-    """Holds stock for an order. Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
+    """Holds stock for an order until the reservation's expire_time; what is not confirmed by then is given up by itself.
+    Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
     or with reason NOT_FOR_SALE if the catalog does not sell the product; ALREADY_EXISTS if request_id was
     used for another request.
     """
+    ConfirmReservation: _grpc_aio.UnaryUnaryMultiCallable[_shop_inventory_v1_inventory__service__pb2.ConfirmReservationRequest, _shop_inventory_v1_inventory__service__pb2.ConfirmReservationResponse]
+    """Makes a reservation final: its stock leaves, and it does not expire any more. Confirming what is confirmed
+    changes nothing. Possible for as long as the stock is held, if need be after expire_time. Returns NOT_FOUND with
+    reason RESERVATION_NOT_FOUND if there is none, it has expired, or it was given up; ALREADY_EXISTS if request_id
+    was used for another request.
+    """
     Release: _grpc_aio.UnaryUnaryMultiCallable[_shop_inventory_v1_inventory__service__pb2.ReleaseRequest, _shop_inventory_v1_inventory__service__pb2.ReleaseResponse]
-    """Gives up a reservation: its stock is available again. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if
-    there is none, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
+    """Gives up a reservation: its stock is available again. One that was confirmed too, as when a paid order is
+    cancelled: its stock comes back. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if there is none, it has
+    expired, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
     """
 
 class InventoryServiceServicer(_abc.ABC):
@@ -84,18 +97,28 @@ class InventoryServiceServicer(_abc.ABC):
     def AdjustStock(self, request: _collections_abc.AsyncIterator[_shop_inventory_v1_inventory__service__pb2.AdjustStockRequest], context: _protomesh_runtime_context.Context, /) -> _collections_abc.AsyncIterator[_shop_inventory_v1_inventory__service__pb2.AdjustStockResponse]:
         """Takes the scans of one scanner and acknowledges each, in order, once it is kept. A scan that can't be applied
         is acknowledged with a refusal, and the stream goes on. After a broken connection the scanner sends again what
-        was not acknowledged: a scan counts once, however often it is sent.
+        was not acknowledged: a scan counts once, however often it is sent, and is acknowledged alike. Ends with
+        INVALID_ARGUMENT at a scan that breaks a rule, ALREADY_EXISTS at one whose request_id was another scan's.
         """
     @_abc.abstractmethod
     async def Reserve(self, request: _shop_inventory_v1_inventory__service__pb2.ReserveRequest, context: _protomesh_runtime_context.Context, /) -> _shop_inventory_v1_inventory__service__pb2.ReserveResponse:
-        """Holds stock for an order. Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
+        """Holds stock for an order until the reservation's expire_time; what is not confirmed by then is given up by itself.
+        Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
         or with reason NOT_FOR_SALE if the catalog does not sell the product; ALREADY_EXISTS if request_id was
         used for another request.
         """
     @_abc.abstractmethod
+    async def ConfirmReservation(self, request: _shop_inventory_v1_inventory__service__pb2.ConfirmReservationRequest, context: _protomesh_runtime_context.Context, /) -> _shop_inventory_v1_inventory__service__pb2.ConfirmReservationResponse:
+        """Makes a reservation final: its stock leaves, and it does not expire any more. Confirming what is confirmed
+        changes nothing. Possible for as long as the stock is held, if need be after expire_time. Returns NOT_FOUND with
+        reason RESERVATION_NOT_FOUND if there is none, it has expired, or it was given up; ALREADY_EXISTS if request_id
+        was used for another request.
+        """
+    @_abc.abstractmethod
     async def Release(self, request: _shop_inventory_v1_inventory__service__pb2.ReleaseRequest, context: _protomesh_runtime_context.Context, /) -> _shop_inventory_v1_inventory__service__pb2.ReleaseResponse:
-        """Gives up a reservation: its stock is available again. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if
-        there is none, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
+        """Gives up a reservation: its stock is available again. One that was confirmed too, as when a paid order is
+        cancelled: its stock comes back. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if there is none, it has
+        expired, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
         """
 
 class StockNotFound(_protomesh_runtime_errors.DeclaredError):
@@ -125,7 +148,7 @@ class NotForSale(_protomesh_runtime_errors.DeclaredError):
     def product_id(self) -> _builtins.str: ...
 
 class ReservationNotFound(_protomesh_runtime_errors.DeclaredError):
-    """There is no such reservation, or not any more."""
+    """There is no such reservation, or not any more: it was released, or has expired."""
     def __init__(self, *, reservation_id: _builtins.str = ...) -> None: ...
     @_builtins.property
     def detail(self) -> _shop_inventory_v1_errors__pb2.ReservationNotFound: ...

@@ -84,7 +84,7 @@ Global___NotForSale: _TypeAlias = NotForSale  # noqa: Y015
 
 @_typing.final
 class ReservationNotFound(_message.Message):
-    """There is no such reservation, or not any more."""
+    """There is no such reservation, or not any more: it was released, or has expired."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -32,9 +32,9 @@ class Stock(_message.Message):
     available: _builtins.int
     """Pieces that can still be ordered: on_hand without reserved."""
     on_hand: _builtins.int
-    """Pieces in the warehouse."""
+    """Pieces that have not left: those of confirmed reservations have."""
     reserved: _builtins.int
-    """Pieces of those that orders hold."""
+    """Pieces of those that reservations hold."""
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
@@ -58,7 +58,7 @@ Global___Stock: _TypeAlias = Stock  # noqa: Y015
 
 @_typing.final
 class Reservation(_message.Message):
-    """Pieces that are held for one order."""
+    """Pieces that are held for one order, or have left for it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -66,12 +66,17 @@ class Reservation(_message.Message):
     PRODUCT_ID_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     reservation_id: _builtins.str
     """The request_id that made it."""
     product_id: _builtins.str
     quantity: _builtins.int
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Its pieces are held at least until then. Not set once it is confirmed: it does not expire any more."""
+
     def __init__(
         self,
         *,
@@ -79,10 +84,11 @@ class Reservation(_message.Message):
         product_id: _builtins.str = ...,
         quantity: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "product_id", b"product_id", "quantity", b"quantity", "reservation_id", b"reservation_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "product_id", b"product_id", "quantity", b"quantity", "reservation_id", b"reservation_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

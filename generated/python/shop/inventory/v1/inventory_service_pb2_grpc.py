@@ -55,6 +55,11 @@ class InventoryServiceStub:
                 request_serializer=shop_dot_inventory_dot_v1_dot_inventory__service__pb2.ReserveRequest.SerializeToString,
                 response_deserializer=shop_dot_inventory_dot_v1_dot_inventory__service__pb2.ReserveResponse.FromString,
                 _registered_method=True)
+        self.ConfirmReservation = channel.unary_unary(
+                '/shop.inventory.v1.InventoryService/ConfirmReservation',
+                request_serializer=shop_dot_inventory_dot_v1_dot_inventory__service__pb2.ConfirmReservationRequest.SerializeToString,
+                response_deserializer=shop_dot_inventory_dot_v1_dot_inventory__service__pb2.ConfirmReservationResponse.FromString,
+                _registered_method=True)
         self.Release = channel.unary_unary(
                 '/shop.inventory.v1.InventoryService/Release',
                 request_serializer=shop_dot_inventory_dot_v1_dot_inventory__service__pb2.ReleaseRequest.SerializeToString,
@@ -86,14 +91,16 @@ class InventoryServiceServicer:
     def AdjustStock(self, request_iterator, context):
         """Takes the scans of one scanner and acknowledges each, in order, once it is kept. A scan that can't be applied
         is acknowledged with a refusal, and the stream goes on. After a broken connection the scanner sends again what
-        was not acknowledged: a scan counts once, however often it is sent.
+        was not acknowledged: a scan counts once, however often it is sent, and is acknowledged alike. Ends with
+        INVALID_ARGUMENT at a scan that breaks a rule, ALREADY_EXISTS at one whose request_id was another scan's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Reserve(self, request, context):
-        """Holds stock for an order. Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
+        """Holds stock for an order until the reservation's expire_time; what is not confirmed by then is given up by itself.
+        Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
         or with reason NOT_FOR_SALE if the catalog does not sell the product; ALREADY_EXISTS if request_id was
         used for another request.
         """
@@ -101,9 +108,20 @@ class InventoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ConfirmReservation(self, request, context):
+        """Makes a reservation final: its stock leaves, and it does not expire any more. Confirming what is confirmed
+        changes nothing. Possible for as long as the stock is held, if need be after expire_time. Returns NOT_FOUND with
+        reason RESERVATION_NOT_FOUND if there is none, it has expired, or it was given up; ALREADY_EXISTS if request_id
+        was used for another request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Release(self, request, context):
-        """Gives up a reservation: its stock is available again. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if
-        there is none, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
+        """Gives up a reservation: its stock is available again. One that was confirmed too, as when a paid order is
+        cancelled: its stock comes back. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if there is none, it has
+        expired, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,6 +149,11 @@ def add_InventoryServiceServicer_to_server(servicer, server):
                     servicer.Reserve,
                     request_deserializer=shop_dot_inventory_dot_v1_dot_inventory__service__pb2.ReserveRequest.FromString,
                     response_serializer=shop_dot_inventory_dot_v1_dot_inventory__service__pb2.ReserveResponse.SerializeToString,
+            ),
+            'ConfirmReservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmReservation,
+                    request_deserializer=shop_dot_inventory_dot_v1_dot_inventory__service__pb2.ConfirmReservationRequest.FromString,
+                    response_serializer=shop_dot_inventory_dot_v1_dot_inventory__service__pb2.ConfirmReservationResponse.SerializeToString,
             ),
             'Release': grpc.unary_unary_rpc_method_handler(
                     servicer.Release,
@@ -247,6 +270,33 @@ class InventoryService:
             '/shop.inventory.v1.InventoryService/Reserve',
             shop_dot_inventory_dot_v1_dot_inventory__service__pb2.ReserveRequest.SerializeToString,
             shop_dot_inventory_dot_v1_dot_inventory__service__pb2.ReserveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmReservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shop.inventory.v1.InventoryService/ConfirmReservation',
+            shop_dot_inventory_dot_v1_dot_inventory__service__pb2.ConfirmReservationRequest.SerializeToString,
+            shop_dot_inventory_dot_v1_dot_inventory__service__pb2.ConfirmReservationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,16 +27,25 @@ class InventoryServiceStub:
     AdjustStock: _aio.StreamStreamMultiCallable[_inventory_service_pb2.AdjustStockRequest, _inventory_service_pb2.AdjustStockResponse]
     """Takes the scans of one scanner and acknowledges each, in order, once it is kept. A scan that can't be applied
     is acknowledged with a refusal, and the stream goes on. After a broken connection the scanner sends again what
-    was not acknowledged: a scan counts once, however often it is sent.
+    was not acknowledged: a scan counts once, however often it is sent, and is acknowledged alike. Ends with
+    INVALID_ARGUMENT at a scan that breaks a rule, ALREADY_EXISTS at one whose request_id was another scan's.
     """
     Reserve: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.ReserveRequest, _inventory_service_pb2.ReserveResponse]
-    """Holds stock for an order. Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
+    """Holds stock for an order until the reservation's expire_time; what is not confirmed by then is given up by itself.
+    Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
     or with reason NOT_FOR_SALE if the catalog does not sell the product; ALREADY_EXISTS if request_id was
     used for another request.
     """
+    ConfirmReservation: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.ConfirmReservationRequest, _inventory_service_pb2.ConfirmReservationResponse]
+    """Makes a reservation final: its stock leaves, and it does not expire any more. Confirming what is confirmed
+    changes nothing. Possible for as long as the stock is held, if need be after expire_time. Returns NOT_FOUND with
+    reason RESERVATION_NOT_FOUND if there is none, it has expired, or it was given up; ALREADY_EXISTS if request_id
+    was used for another request.
+    """
     Release: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.ReleaseRequest, _inventory_service_pb2.ReleaseResponse]
-    """Gives up a reservation: its stock is available again. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if
-    there is none, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
+    """Gives up a reservation: its stock is available again. One that was confirmed too, as when a paid order is
+    cancelled: its stock comes back. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if there is none, it has
+    expired, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
     """
 
 class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -70,7 +79,8 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.AsyncIterator[_inventory_service_pb2.AdjustStockResponse]:
         """Takes the scans of one scanner and acknowledges each, in order, once it is kept. A scan that can't be applied
         is acknowledged with a refusal, and the stream goes on. After a broken connection the scanner sends again what
-        was not acknowledged: a scan counts once, however often it is sent.
+        was not acknowledged: a scan counts once, however often it is sent, and is acknowledged alike. Ends with
+        INVALID_ARGUMENT at a scan that breaks a rule, ALREADY_EXISTS at one whose request_id was another scan's.
         """
 
     @_abc_1.abstractmethod
@@ -79,9 +89,22 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inventory_service_pb2.ReserveRequest,
         context: _aio.ServicerContext[_inventory_service_pb2.ReserveRequest, _abc.Awaitable[_inventory_service_pb2.ReserveResponse]],
     ) -> _abc.Awaitable[_inventory_service_pb2.ReserveResponse]:
-        """Holds stock for an order. Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
+        """Holds stock for an order until the reservation's expire_time; what is not confirmed by then is given up by itself.
+        Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
         or with reason NOT_FOR_SALE if the catalog does not sell the product; ALREADY_EXISTS if request_id was
         used for another request.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmReservation(
+        self,
+        request: _inventory_service_pb2.ConfirmReservationRequest,
+        context: _aio.ServicerContext[_inventory_service_pb2.ConfirmReservationRequest, _abc.Awaitable[_inventory_service_pb2.ConfirmReservationResponse]],
+    ) -> _abc.Awaitable[_inventory_service_pb2.ConfirmReservationResponse]:
+        """Makes a reservation final: its stock leaves, and it does not expire any more. Confirming what is confirmed
+        changes nothing. Possible for as long as the stock is held, if need be after expire_time. Returns NOT_FOUND with
+        reason RESERVATION_NOT_FOUND if there is none, it has expired, or it was given up; ALREADY_EXISTS if request_id
+        was used for another request.
         """
 
     @_abc_1.abstractmethod
@@ -90,8 +113,9 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inventory_service_pb2.ReleaseRequest,
         context: _aio.ServicerContext[_inventory_service_pb2.ReleaseRequest, _abc.Awaitable[_inventory_service_pb2.ReleaseResponse]],
     ) -> _abc.Awaitable[_inventory_service_pb2.ReleaseResponse]:
-        """Gives up a reservation: its stock is available again. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if
-        there is none, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
+        """Gives up a reservation: its stock is available again. One that was confirmed too, as when a paid order is
+        cancelled: its stock comes back. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if there is none, it has
+        expired, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
         """
 
 def add_InventoryServiceServicer_to_server(servicer: InventoryServiceServicer, server: _aio.Server) -> None: ...
