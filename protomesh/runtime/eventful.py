@@ -80,7 +80,9 @@ def events_of(app: App, mesh: Mesh, launch: Launch) -> Events:
     relay = None
     if launch.subscribers:
         transport = MeshTransport(mesh.client(EventConsumerServiceStub))
-        relay = Relay(mesh.opened, transport, launch.subscribers, Lease(launch.data / "relay.lock"))
+        relay = Relay(
+            mesh.opened, transport, launch.subscribers, Lease(launch.data / "relay.lock"), retries=app.retries
+        )
     if not app.consumers:
         return Events(relay=relay)
     inbox = Inbox(mesh.opened, consumers)

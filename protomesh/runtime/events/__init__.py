@@ -9,5 +9,6 @@ once at each subscriber, applied once, in order per key. It needs the extra `pro
 from protomesh.runtime.events.consumers import on
 from protomesh.runtime.events.delivery import Delivery
 from protomesh.runtime.events.publish import NotPublishable, publish
+from protomesh.runtime.events.retries import Retries
 
-__all__ = ["Delivery", "NotPublishable", "on", "publish"]
+__all__ = ["Delivery", "NotPublishable", "Retries", "on", "publish"]

@@ -16,10 +16,11 @@ from google.rpc import code_pb2
 from sqlalchemy import Row, delete, func, insert, select, update
 
 from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
+from protomesh.runtime.events.retries import Retries
 from protomesh.runtime.events.tables import DEFERRED, OUTBOX, SUBSCRIBERS
 from protomesh.runtime.store import Database, Transaction
 
-__all__ = ["Batch", "Queue", "Retries"]
+__all__ = ["Batch", "Queue"]
 
 # Far below the 4 MiB that a message may have, with room for what travels along.
 _BATCH_BYTES = 1024 * 1024
@@ -27,20 +28,6 @@ _MAX_PROBLEM = 1000
 
 # They mean that somebody does not answer, which is no fault of the event.
 _UNCOUNTED = frozenset({code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retries:
-    """How often, and with which pauses, what failed is tried again. Each pause is twice the one before."""
-
-    failures: int = 8  # then an event is a dead letter
-    first: timedelta = timedelta(milliseconds=500)
-    longest: timedelta = timedelta(minutes=1)
-
-    def pause(self, tries: int) -> timedelta:
-        """How long to wait after so many tries, at least one."""
-        doublings = min(tries - 1, 30)
-        return min(self.longest, self.first * (1 << doublings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from protomesh.runtime.events.outbox import trim
-from protomesh.runtime.events.queue import Queue, Retries
+from protomesh.runtime.events.queue import Queue
+from protomesh.runtime.events.retries import Retries
 from protomesh.runtime.events.transport import Transport, Undelivered
 from protomesh.runtime.lease import Lease
 from protomesh.runtime.store import Contended, Database, changes

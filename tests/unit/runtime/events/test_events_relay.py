@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 
 from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
 from protomesh.runtime.events import publish
-from protomesh.runtime.events.queue import Retries
 from protomesh.runtime.events.relay import Relay
+from protomesh.runtime.events.retries import Retries
 from protomesh.runtime.events.tables import DEFERRED, OUTBOX
 from protomesh.runtime.events.transport import Transport, Undelivered
 from protomesh.runtime.lease import Lease

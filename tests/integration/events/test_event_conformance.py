@@ -1,0 +1,123 @@
+"""What holds for every transport, whatever ends at whichever moment."""
+
+import pytest
+
+from protomesh.runtime.events.dead_letters import replay, skip, stuck
+from tests.integration.events.bakery import Bakery
+
+FAILURES = 3  # that make a dead letter, as the publisher says
+ROUNDS = 4
+A_ROUND = 60
+
+
+async def grown(bakery: Bakery, before: int) -> None:
+    """Waits until something more is applied."""
+
+    async def more() -> bool:
+        return await bakery.count_applied() > before
+
+    await bakery.until(more)
+
+
+async def dead_letters(bakery: Bakery, count: int) -> None:
+    """Waits until there are so many."""
+
+    async def dead() -> bool:
+        return await bakery.deferred(dead=True) == count
+
+    await bakery.until(dead)
+
+
+async def test_every_event_is_applied_once_and_in_order(bakery: Bakery) -> None:
+    """What was published before anybody ran, and what is published while they do; then the outbox is empty."""
+    await bakery.bake(A_ROUND)
+    await bakery.start("shelf", "bakery")
+    await bakery.bake(A_ROUND)
+    await bakery.applied_in_full()
+
+
+@pytest.mark.parametrize("victim", ["bakery", "shelf"])
+async def test_nothing_is_lost_or_doubled_by_a_crash(bakery: Bakery, victim: str) -> None:
+    """The relay or the consumer is killed in the middle of its work, again and again."""
+    await bakery.start("shelf", "bakery")
+    for _ in range(ROUNDS):
+        before = await bakery.count_applied()
+        await bakery.bake(A_ROUND)
+        await grown(bakery, before)
+        await bakery.kill(victim)
+        await bakery.bake(A_ROUND // 4)
+        await bakery.start(victim)
+    await bakery.applied_in_full()
+    assert await bakery.deferred(dead=True) == 0
+
+
+async def test_an_outage_makes_no_dead_letters(bakery: Bakery) -> None:
+    """More tries than an event gets: nobody answered, and that says nothing about the events."""
+    for _ in range(FAILURES + 1):
+        await bakery.bake(A_ROUND // 4)
+        await bakery.start("bakery")
+        await bakery.in_vain()
+        await bakery.kill("bakery")
+    await bakery.start("bakery", "shelf")
+    await bakery.applied_in_full()
+    assert await bakery.deferred(dead=True) == 0
+
+
+async def test_a_consumer_that_misses_somebody_makes_no_dead_letters(bakery: Bakery) -> None:
+    """UNAVAILABLE from the consumer itself: more tries than an event gets otherwise, and then it is applied."""
+    await bakery.rule("closed", "left", 2)
+    await bakery.start("shelf", "bakery")
+    await bakery.bake(A_ROUND)
+
+    async def tried() -> bool:
+        return await bakery.tries() > 5
+
+    await bakery.until(tried)
+    assert await bakery.deferred(dead=True) == 0
+    applied = await bakery.applied()
+    assert applied["left"] == [1]
+    await bakery.heal()
+    await bakery.applied_in_full()
+
+
+async def test_a_poison_event_parks_its_key_until_it_is_replayed(bakery: Bakery) -> None:
+    """It becomes a dead letter, with its key's later events behind it; other keys go on. Replay delivers them all."""
+    await bakery.rule("poison", "left", 2)
+    await bakery.start("shelf", "bakery")
+    await bakery.bake(9)
+    await dead_letters(bakery, 1)
+    await bakery.bake(9)
+
+    async def others() -> bool:
+        applied = await bakery.applied()
+        return len(applied["middle"]) == len(applied["right"]) == 6
+
+    await bakery.until(others)
+    assert (await bakery.applied())["left"] == [1]
+    (letter,) = await stuck(bakery.outbox)
+    assert (letter.dead, letter.key, letter.subscriber, letter.event_type) == (True, "left", "shelf", "bakery.v1.Baked")
+    assert letter.tries == FAILURES
+    assert letter.problem.startswith("INTERNAL: internal error ")
+
+    assert await replay(bakery.outbox, [letter.event_id]) == 1  # nothing has changed: it fails again
+    await dead_letters(bakery, 1)
+    await bakery.heal()
+    assert await replay(bakery.outbox) == 1
+    await bakery.applied_in_full()
+    assert await stuck(bakery.outbox) == []
+
+
+async def test_a_dead_letter_can_be_given_up(bakery: Bakery) -> None:
+    """What waits behind it goes on without it."""
+    await bakery.rule("poison", "left", 2)
+    await bakery.start("shelf", "bakery")
+    await bakery.bake(4, "left")
+    await dead_letters(bakery, 1)
+    (letter,) = await stuck(bakery.outbox)
+    assert await skip(bakery.outbox, [letter.event_id]) == 1
+
+    async def rest() -> bool:
+        return (await bakery.applied())["left"] == [1, 3, 4]
+
+    await bakery.until(rest)
+    assert await stuck(bakery.outbox) == []
