@@ -23,6 +23,10 @@ render_app = typer.Typer(help="Write what a platform is told, for review.", no_a
 app.add_typer(render_app, name="render")
 db_app = typer.Typer(help="Migrate, or empty, a service's database.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(db_app, name="db")
+events_app = typer.Typer(
+    help="See, and mend, what subscribers could not handle.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(events_app, name="events")
 
 ProjectOption = Annotated[
     Path | None,
@@ -180,6 +184,43 @@ def render_envoy(
     from protomesh.cli.render import render_envoy as run  # noqa: PLC0415
 
     run(project, env, output)
+
+
+@events_app.command("list")
+def events_list(
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="The one that publishes.")],
+    project: ProjectOption = None,
+) -> None:
+    """Show the events of a service that some subscriber could not handle, and what waits behind each."""
+    from protomesh.cli.events import list_stuck  # noqa: PLC0415
+
+    list_stuck(project, service)
+
+
+@events_app.command("replay")
+def events_replay(
+    service: Annotated[str, typer.Argument(metavar="SERVICE")],
+    events: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Dead letters; all if not given.")
+    ] = None,
+    project: ProjectOption = None,
+) -> None:
+    """Have dead letters tried again, once what they failed for is mended."""
+    from protomesh.cli.events import replay  # noqa: PLC0415
+
+    replay(project, service, events or [])
+
+
+@events_app.command("skip")
+def events_skip(
+    service: Annotated[str, typer.Argument(metavar="SERVICE")],
+    events: Annotated[list[str], typer.Argument(metavar="ID...", help="Dead letters.")],
+    project: ProjectOption = None,
+) -> None:
+    """Give dead letters up: their subscribers never learn of them, and what waits behind them goes on."""
+    from protomesh.cli.events import skip  # noqa: PLC0415
+
+    skip(project, service, events)
 
 
 @db_app.command("revision")

@@ -110,7 +110,7 @@ class Workers:
             self._stopping = False
             await self.start()
             return True
-        restart = (old.runs, old.env, old.env_file) != (service.runs, service.env, service.env_file)
+        restart = _told(old) != _told(service)
         if restart:
             await self.restart()
         if service.workers > len(self._places):
@@ -269,6 +269,11 @@ class Workers:
                 )
                 if self.endpoints:
                     raise WorkerFailed(f"Envoy did not accept its endpoints: {error.details()}") from error
+
+
+def _told(service: Service) -> tuple[object, ...]:
+    """What its workers are started with, as far as mesh.yaml says it."""
+    return service.runs, service.env, service.env_file, frozenset(service.subscribes), service.subscribers
 
 
 def _timestamp(seconds: float) -> Timestamp:

@@ -111,6 +111,8 @@ class Mesh:
             (re.escape(str(self.root.resolve())), "PROJECT"),
             (rf"{re.escape(str(self.run))}/protomesh/[0-9a-f]+", "RUN"),
             (rf"\b{self.port}\b", "PORT"),
+            (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID"),
+            (r"error [0-9a-f]{12}", "error ID"),
             (r"\S+ \(PID \d+\)", "PROGRAM (PID N)"),
             (r"\d+\.\d s\b", "N.N s"),
             (r"\d\d:\d\d:\d\d", "HH:MM:SS"),
