@@ -50,5 +50,5 @@ class OrderNews:
         mailbox = (mailbox or domain.Mailbox(subject=subject, mailbox_id=self._new_id())).next()
         await store.put_mailbox(tx, mailbox)
         notification = domain.Notification(number=mailbox.last_number, message=message, create_time=self._now())
-        await store.put_notification(tx, subject, notification)
+        await store.add_notification(tx, subject, notification)
         _log.info("customer told", order_id=message.order_id, kind=message.kind.value)

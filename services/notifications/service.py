@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from protomesh.runtime import Context
-from protomesh.runtime.store import Database, Page, changes
+from protomesh.runtime.store import Database, Page
 from services.notifications import domain, store
+from services.notifications.arrivals import Arrivals
 from services.notifications.domain import Kind
 from services.notifications.resume import read_resume_token, resume_token
 from shop.notifications.v1 import (
@@ -38,6 +39,7 @@ class Notifications(NotificationsServiceServicer):
     def __init__(self, db: Database, now: Callable[[], datetime]) -> None:
         self._db = db
         self._now = now
+        self._arrivals = Arrivals(db)
 
     async def ListNotifications(
         self, request: ListNotificationsRequest, context: Context, /
@@ -64,26 +66,27 @@ class Notifications(NotificationsServiceServicer):
             if found is None:
                 raise NotificationNotFound(notification_id=request.notification_id)
             notification = found.read(self._now())
-            await store.put_notification(tx, subject, notification)
+            await store.put_read_time(tx, subject, notification)
         return MarkReadResponse(notification=_message(notification))
 
     async def Subscribe(self, request: SubscribeRequest, context: Context, /) -> AsyncIterator[SubscribeResponse]:
         subject = context.require_user().subject
         told = await self._place(subject, request.resume_token) if request.resume_token else 0
-        async for _ in changes(self._db):
-            more = True
-            while more:
-                async with self._db.read() as tx:
-                    mailbox = await store.mailbox_of(tx, subject)
-                    if mailbox is None:
-                        break  # nothing has come yet
-                    found = await store.notifications_after(tx, subject, told, limit=_AT_ONCE)
-                for notification in found:
-                    told = notification.number
-                    yield SubscribeResponse(
-                        notification=_message(notification), resume_token=resume_token(mailbox, told)
-                    )
-                more = len(found) == _AT_ONCE
+        async with self._arrivals.at(subject) as bell:
+            async for _ in bell:
+                more = True
+                while more:
+                    async with self._db.read() as tx:
+                        mailbox = await store.mailbox_of(tx, subject)
+                        if mailbox is None:
+                            break  # nothing has come yet
+                        found = await store.notifications_after(tx, subject, told, limit=_AT_ONCE)
+                    for notification in found:
+                        told = notification.number
+                        yield SubscribeResponse(
+                            notification=_message(notification), resume_token=resume_token(mailbox, told)
+                        )
+                    more = len(found) == _AT_ONCE
 
     async def forget(self, *, older_than: timedelta) -> None:
         """Drops the messages that came longer ago."""

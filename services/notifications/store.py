@@ -1,8 +1,9 @@
 """Mailboxes and what is in them, in the database."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, String, Text, delete, select
+from sqlalchemy import BigInteger, ForeignKey, String, Text, delete, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from protomesh.runtime.store import Transaction, UtcDateTime
@@ -10,14 +11,20 @@ from services.notifications.domain import Kind, Mailbox, Message, Notification
 
 __all__ = [
     "Base",
+    "add_notification",
     "drop_notifications",
+    "last_numbers",
     "mailbox_of",
     "notification_of",
     "notifications_after",
     "notifications_before",
     "put_mailbox",
-    "put_notification",
+    "put_read_time",
 ]
+
+
+# A statement may have some 30000 parameters, in SQLite as in PostgreSQL.
+_SUBJECTS_AT_ONCE = 10_000
 
 
 class Base(DeclarativeBase):
@@ -57,15 +64,25 @@ async def mailbox_of(tx: Transaction, subject: str) -> Mailbox | None:
     return Mailbox(subject=row.subject, mailbox_id=row.mailbox_id, last_number=row.last_number)
 
 
+async def last_numbers(tx: Transaction, subjects: Sequence[str]) -> dict[str, int]:
+    """The number of the last message that came, of each of these users who has a mailbox."""
+    found: dict[str, int] = {}
+    for start in range(0, len(subjects), _SUBJECTS_AT_ONCE):
+        some = subjects[start : start + _SUBJECTS_AT_ONCE]
+        rows = await tx.execute(select(MailboxRow.subject, MailboxRow.last_number).where(MailboxRow.subject.in_(some)))
+        found.update({row.subject: row.last_number for row in rows})
+    return found
+
+
 async def put_mailbox(tx: Transaction, mailbox: Mailbox) -> None:
     """Keeps a mailbox in the place of what was there."""
     await tx.merge(MailboxRow(subject=mailbox.subject, mailbox_id=mailbox.mailbox_id, last_number=mailbox.last_number))
     await tx.flush()
 
 
-async def put_notification(tx: Transaction, subject: str, notification: Notification) -> None:
-    """Keeps a message of a user in the place of what was there."""
-    await tx.merge(
+async def add_notification(tx: Transaction, subject: str, notification: Notification) -> None:
+    """Keeps a new message of a user who has a mailbox."""
+    tx.add(
         NotificationRow(
             subject=subject,
             number=notification.number,
@@ -76,6 +93,16 @@ async def put_notification(tx: Transaction, subject: str, notification: Notifica
             create_time=notification.create_time,
             read_time=notification.read_time,
         )
+    )
+    await tx.flush()
+
+
+async def put_read_time(tx: Transaction, subject: str, notification: Notification) -> None:
+    """Keeps since when a message of a user is read."""
+    await tx.execute(
+        update(NotificationRow)
+        .where(NotificationRow.subject == subject, NotificationRow.number == notification.number)
+        .values(read_time=notification.read_time)
     )
 
 

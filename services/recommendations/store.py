@@ -1,10 +1,10 @@
 """What was ordered, and with what, in the database."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import permutations
 
-from sqlalchemy import ColumnElement, Double, Index, String, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Double, Index, String, and_, delete, insert, or_, select, update
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
 
 from protomesh.runtime.store import Transaction, UtcDateTime
@@ -76,20 +76,29 @@ async def put_decay(tx: Transaction, decay: Decay) -> None:
 async def count(tx: Transaction, product_ids: Collection[str], rank: float) -> None:
     """Counts one order of these products. Writers take turns, so nobody else counts at the same time."""
     ordered = sorted(set(product_ids))
-    sold = {row.product_id: row for row in await tx.scalars(select(SoldRow).where(SoldRow.product_id.in_(ordered)))}
-    for product_id in ordered:
-        if product_id in sold:
-            sold[product_id].rank = joined(sold[product_id].rank, rank)
-        else:
-            tx.add(SoldRow(product_id=product_id, rank=rank))
-    query = select(TogetherRow).where(TogetherRow.product_id.in_(ordered), TogetherRow.other_id.in_(ordered))
-    together = {(row.product_id, row.other_id): row for row in await tx.scalars(query)}
-    for pair in permutations(ordered, 2):
-        if pair in together:
-            together[pair].rank = joined(together[pair].rank, rank)
-        else:
-            tx.add(TogetherRow(product_id=pair[0], other_id=pair[1], rank=rank))
-    await tx.flush()
+    sold = select(SoldRow.product_id, SoldRow.rank).where(SoldRow.product_id.in_(ordered))
+    known = {row.product_id: row.rank for row in await tx.execute(sold)}
+    await _keep(
+        tx,
+        SoldRow,
+        new=[{"product_id": each, "rank": rank} for each in ordered if each not in known],
+        changed=[{"product_id": each, "rank": joined(known[each], rank)} for each in ordered if each in known],
+    )
+    together = select(TogetherRow.product_id, TogetherRow.other_id, TogetherRow.rank).where(
+        TogetherRow.product_id.in_(ordered), TogetherRow.other_id.in_(ordered)
+    )
+    pairs = {(row.product_id, row.other_id): row.rank for row in await tx.execute(together)}
+    both = list(permutations(ordered, 2))
+    await _keep(
+        tx,
+        TogetherRow,
+        new=[{"product_id": one, "other_id": other, "rank": rank} for one, other in both if (one, other) not in pairs],
+        changed=[
+            {"product_id": one, "other_id": other, "rank": joined(pairs[one, other], rank)}
+            for one, other in both
+            if (one, other) in pairs
+        ],
+    )
 
 
 async def bought_together(tx: Transaction, product_id: str, after: Ranked | None, *, limit: int) -> list[Ranked]:
@@ -115,6 +124,16 @@ async def drop_below(tx: Transaction, rank: float) -> None:
     """Forgets what has less than a rank."""
     await tx.execute(delete(SoldRow).where(SoldRow.rank < rank))
     await tx.execute(delete(TogetherRow).where(TogetherRow.rank < rank))
+
+
+async def _keep(
+    tx: Transaction, table: type[Base], *, new: Sequence[Mapping[str, object]], changed: Sequence[Mapping[str, object]]
+) -> None:
+    # Many rows a statement: an order of twenty products has four hundred.
+    if new:
+        await tx.execute(insert(table), new)
+    if changed:
+        await tx.execute(update(table), changed)
 
 
 def _after(
