@@ -19,7 +19,7 @@ from protomesh.runtime.mesh import Mesh
 if TYPE_CHECKING:
     from protomesh.runtime.events.relay import Relay
 
-__all__ = ["Events", "NoDatabaseForEvents", "events_of"]
+__all__ = ["Events", "NoDatabaseForEvents", "bound_to", "events_of"]
 
 # How long a second delivery is known to be one. Longer than any event waits that was applied and not answered for.
 _REMEMBERED = timedelta(days=30)
@@ -51,6 +51,14 @@ class Events:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+def bound_to(mesh: Mesh, launch: Launch) -> None:
+    """From here on the service may publish what mesh.yaml says is its own, and nothing else."""
+    if mesh.opened is not None:
+        from protomesh.runtime.events.publish import PUBLISHABLE  # noqa: PLC0415 - see above
+
+        mesh.opened.info[PUBLISHABLE] = frozenset(launch.subscribers)
 
 
 def events_of(app: App, mesh: Mesh, launch: Launch) -> Events:

@@ -12,7 +12,7 @@ import structlog
 
 from protomesh.runtime.app import App
 from protomesh.runtime.cannot_start import CannotStart
-from protomesh.runtime.eventful import events_of
+from protomesh.runtime.eventful import bound_to, events_of
 from protomesh.runtime.jobs import Jobs
 from protomesh.runtime.launch import Launch
 from protomesh.runtime.mesh import Mesh
@@ -61,6 +61,7 @@ async def serve(root: CompositionRoot, launch: Launch) -> None:
         loop.add_signal_handler(number, stopping.set)
     launch.data.mkdir(parents=True, exist_ok=True)
     async with Mesh(launch) as mesh, root(mesh) as app:
+        bound_to(mesh, launch)
         events = events_of(app, mesh, launch)
         server = Server([*app.servicers, *events.servicers], deadlines=launch.deadlines)
         address = server.listen(launch.listen)

@@ -137,6 +137,16 @@ def wrapping() -> Figure:
     )
 
 
+def relayed() -> Figure:
+    """500 events of a long backlog, from the outbox of one service to the database of another."""
+    samples = []
+    for _ in range(3):
+        script = Path(__file__).with_name("events.py")
+        done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, check=True)
+        samples += [float(seconds) for seconds in re.findall(r"500 in ([0-9.]+) s", done.stdout)]
+    return Figure(name="500 events, from outbox through Envoy to applied", unit="s", bound=1, samples=samples)
+
+
 def page(figures: list[Figure]) -> str:
     """docs/reference/figures.md."""
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
@@ -165,7 +175,7 @@ def main() -> int:
         figures = [help_time(), *start_times(mesh)]
         mesh.protomesh("up", check=True)
         figures += [resident(mesh), asyncio.run(acknowledgements(mesh))]
-    figures.append(wrapping())
+    figures += [wrapping(), relayed()]
     text = page(figures)
     print(text)
     if chosen.write:

@@ -10,6 +10,7 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2
 from sqlalchemy import bindparam, delete, text
+from sqlalchemy.exc import DBAPIError
 
 from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
 from protomesh.runtime.current import current, time_remaining
@@ -19,6 +20,7 @@ from protomesh.runtime.events.tables import INBOX
 from protomesh.runtime.method import Method
 from protomesh.runtime.status import failure_of
 from protomesh.runtime.store import Contended, Database, Transaction, UtcDateTime
+from protomesh.runtime.store.errors import Unconfirmed, Unreachable
 
 __all__ = ["Inbox"]
 
@@ -78,9 +80,9 @@ class Inbox:
             group = events[len(results) : len(results) + _GROUP]
             try:
                 done = await self._together(group, publisher, failed)
-            except Contended:
-                break
             except Exception as error:  # noqa: BLE001 - whichever event it was, it is found below
+                if _is_the_databases(error):
+                    break
                 _log.warning("events are applied one by one", events=len(group), reason=type(error).__name__)
                 done = await self._one_by_one(group, publisher, failed, give_up)
                 if not done:
@@ -140,9 +142,9 @@ class Inbox:
                 result = await self._apply(tx, event, publisher, blocked)
                 if result.outcome == Result.OUTCOME_FAILED:
                     await tx.rollback()
-        except Contended:
-            return None
         except Exception as error:  # noqa: BLE001 - as the handler's own errors
+            if _is_the_databases(error):
+                return None
             if result is None or result.outcome != Result.OUTCOME_FAILED:
                 return _failed(event.content.type_url.rpartition("/")[2], error)
         return result
@@ -181,7 +183,9 @@ class Inbox:
                 code=code_pb2.DEADLINE_EXCEEDED,
                 message=f"the consumer of {name} took longer than {self._patience:g} s",
             )
-        except Exception as error:  # noqa: BLE001 - nothing may pass this border
+        except Exception as error:
+            if _is_the_databases(error):
+                raise
             return _failed(name, error)
         finally:
             current.reset(token)
@@ -199,6 +203,12 @@ def _message(consumer: Consumer, event: Event) -> Message:
     except DecodeError:
         raise ValueError(f"the event's bytes are no {message.DESCRIPTOR.full_name}") from None
     return message
+
+
+def _is_the_databases(error: Exception) -> bool:
+    """Whether a failure says nothing about the event: the database was in use, or went away."""
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return lost or isinstance(error, (Contended, Unconfirmed, Unreachable))
 
 
 def _failed(event_type: str, error: Exception) -> Result:

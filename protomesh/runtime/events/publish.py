@@ -13,7 +13,7 @@ from protomesh.runtime.events.tables import OUTBOX
 from protomesh.runtime.store import Transaction
 from protomesh.v1 import options_pb2
 
-__all__ = ["MAX_EVENT_BYTES", "NotPublishable", "publish"]
+__all__ = ["MAX_EVENT_BYTES", "PUBLISHABLE", "NotPublishable", "publish"]
 
 MAX_EVENT_BYTES = 1024 * 1024
 """The largest event. One says what has happened and names it; who needs more asks."""
@@ -21,8 +21,12 @@ MAX_EVENT_BYTES = 1024 * 1024
 _MAX_KEY_LENGTH = 255
 
 
+PUBLISHABLE = "protomesh.events"
+"""In a transaction's `info`: full names of the events that the service may publish. Without it, any."""
+
+
 class NotPublishable(ValueError):  # noqa: N818 - it names the message's state
-    """A message that is no event, is too large for one, or has a key that is too long."""
+    """A message that is no event or another service's, is too large for one, or has a key that is too long."""
 
 
 async def publish(tx: Transaction, event: Message) -> str:
@@ -32,13 +36,20 @@ async def publish(tx: Transaction, event: Message) -> str:
     the call in progress travel along. Events of one key arrive in the order in which they were published.
 
     Raises:
-        NotPublishable: The contract gives the message no option `(protomesh.v1.event)`, or it is too large.
+        NotPublishable: The contract gives the message no option `(protomesh.v1.event)`, or it is too large; or its
+            package belongs to another service, so that nobody would be told.
     """
     name = event.DESCRIPTOR.full_name
     options = event.DESCRIPTOR.GetOptions()
     if not options.HasExtension(options_pb2.event):
         raise NotPublishable(
             f"{name} is no event: give the message the option (protomesh.v1.event) in its contract, and `make proto`"
+        )
+    publishable = tx.info.get(PUBLISHABLE)
+    if publishable is not None and name not in publishable:
+        raise NotPublishable(
+            f"{name} is not this service's to publish: mesh.yaml has another one serve its package. "
+            "Declare the event in a package that this service serves, or in one that none does"
         )
     content = event.SerializeToString()
     if len(content) > MAX_EVENT_BYTES:

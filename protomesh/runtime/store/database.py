@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
@@ -50,6 +50,7 @@ class Database:
         self.url = url
         self._dialect = dialect_of(url)
         self.feed = self._dialect.feed(url)
+        self.info: dict[str, Any] = {}  # what every transaction has in its own `info`
         self._remaining = remaining
         self._patience = patience.total_seconds()
         self._writer = self._dialect.engine(url, "writer")
@@ -117,6 +118,7 @@ class Database:
             raise Contended from None
         try:
             session = await self._dialect.opened(source, give_up)
+            session.info.update(self.info)
             try:
                 yield session
             finally:

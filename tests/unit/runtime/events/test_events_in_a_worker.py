@@ -11,8 +11,8 @@ from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
 from protomesh.events.v1.event_consumer_service_pb2_grpc import EventConsumerServiceStub
 from protomesh.runtime import App, Mesh
 from protomesh.runtime.client import MeshChannel
-from protomesh.runtime.eventful import NoDatabaseForEvents, events_of
-from protomesh.runtime.events import Delivery, on, publish
+from protomesh.runtime.eventful import NoDatabaseForEvents, bound_to, events_of
+from protomesh.runtime.events import Delivery, NotPublishable, on, publish
 from protomesh.runtime.events.consumers import SubscriptionsDiffer
 from protomesh.runtime.events.transport import MeshTransport, Undelivered
 from protomesh.runtime.launch import Launch, environment
@@ -72,6 +72,17 @@ async def test_a_worker_without_events_has_nothing_to_do_for_them(tmp_path: Path
         assert (list(events.servicers), list(events.jobs)) == ([], [])
         async with events.relayed():
             pass
+
+
+async def test_a_worker_publishes_what_mesh_yaml_says_is_its_own(tmp_path: Path, stored: dict[str, str]) -> None:
+    """Whether anybody subscribes to it or not."""
+    told = launch(tmp_path, stored, subscribers={"probe.v1.Rung": []})
+    async with Mesh(told) as mesh, mesh.database() as db:
+        bound_to(mesh, told)
+        async with db.begin() as tx:
+            await publish(tx, Rung(who="me"))
+            with pytest.raises(NotPublishable, match="not this service's"):
+                await publish(tx, Baked(oven="left"))
 
 
 @asynccontextmanager

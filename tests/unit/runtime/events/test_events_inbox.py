@@ -8,6 +8,7 @@ import pytest
 from google.rpc import code_pb2
 from probe.v1 import Baked, Cooled
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, text
+from sqlalchemy.exc import OperationalError
 
 from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
 from protomesh.runtime import StatusError
@@ -162,6 +163,22 @@ async def test_a_service_that_does_not_answer_is_told_by_its_code(inbox: Inbox, 
     shelf.besides = besides
     (result,) = await inbox.apply([event("left", 1)], None)
     assert (result.outcome, result.code, result.message) == (FAILED, code_pb2.UNAVAILABLE, "the mill is closed")
+
+
+async def test_a_database_that_went_away_is_no_fault_of_the_event(
+    subscriber: Database, inbox: Inbox, shelf: Shelf
+) -> None:
+    """No result is given: the event comes again, and has not failed."""
+    lost = [OperationalError("INSERT", None, ConnectionError("gone"), connection_invalidated=True)]
+
+    async def besides(loaf: Any, _delivery: Delivery) -> None:
+        if loaf.number == 2 and lost:
+            raise lost.pop()
+
+    shelf.besides = besides
+    assert await inbox.apply([event("a", 1), event("b", 2)], None) == []
+    assert outcomes(await inbox.apply([event("a", 1), event("b", 2)], None)) == [APPLIED, APPLIED]
+    assert await loaves(subscriber) == [("a", 1), ("b", 2)]
 
 
 async def test_an_event_that_takes_too_long_is_late_and_not_wrong(subscriber: Database, shelf: Shelf) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from protomesh.runtime.current import Metadatum, Scope, current
 from protomesh.runtime.events import NotPublishable, publish
-from protomesh.runtime.events.publish import MAX_EVENT_BYTES
+from protomesh.runtime.events.publish import MAX_EVENT_BYTES, PUBLISHABLE
 from protomesh.runtime.events.tables import OUTBOX
 from protomesh.runtime.store import Database
 
@@ -78,6 +78,16 @@ async def test_what_is_no_event_is_refused(publisher: Database) -> None:
         with pytest.raises(NotPublishable, match=r"the key of probe.v1.Baked has 256 characters"):
             await publish(tx, Baked(oven="x" * 256))
     assert await rows(publisher) == []
+
+
+async def test_a_service_publishes_its_own_events_only(publisher: Database) -> None:
+    """Nobody would be told of another's: it is refused where it is written, and the text says what to do."""
+    publisher.info[PUBLISHABLE] = frozenset({"probe.v1.Rung"})
+    async with publisher.begin() as tx:
+        await publish(tx, Rung(who="me"))
+        with pytest.raises(NotPublishable, match=r"probe.v1.Baked is not this service's to publish"):
+            await publish(tx, Baked(oven="left"))
+    assert len(await rows(publisher)) == 1
 
 
 async def test_a_sequence_is_never_used_twice(publisher: Database) -> None:
