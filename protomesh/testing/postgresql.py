@@ -37,15 +37,21 @@ _SETTINGS = {
     "shared_buffers": "32MB",
 }
 
-# Ends the server, and removes its files, when nobody holds the other end of stdin: however the session ended.
+# Makes a cluster and runs its server, until nobody holds the other end of stdin: however the session ended. Then the
+# files go, too.
 _TETHERED = """
-directory=$1; shift
-"$@" >"$directory/log" 2>&1 </dev/null &
+directory=$1 programs=$2
+shift 2
+trap 'rm -rf "$directory"' EXIT
+if ! "$programs/initdb" -D data -U postgres -A trust -E UTF8 --no-locale -N >log 2>&1 </dev/null; then
+  cat log >&2
+  exit 1
+fi
+"$programs/postgres" -D "$directory/data" -k "$directory" "$@" >log 2>&1 </dev/null &
 server=$!
 read -r _
 kill -INT "$server" 2>/dev/null
 wait "$server"
-rm -rf "$directory"
 """
 
 
@@ -104,32 +110,23 @@ def running_postgresql() -> Generator[PostgreSQL]:
     user = _user()
     programs = _programs(user)
     # Not in pytest's directory, which only its own user may enter; and a socket's path has to be short.
-    directory = Path(tempfile.mkdtemp(prefix="pg-"))
+    directory = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     if user:
         os.chown(directory, user["user"], user["group"])
-    data = str(directory / "data")
+    settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
     try:
-        subprocess.run(  # noqa: S603 - a program of PostgreSQL
-            [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"],
-            check=True,
-            capture_output=True,
-            cwd=directory,
-            **user,
-        )
-        settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-        command: list[str | Path] = [programs / "postgres", "-D", data, "-k", directory, *settings]
-        server = subprocess.Popen(  # noqa: S603 - likewise
-            ["/bin/sh", "-c", _TETHERED, "sh", directory, *command],
+        server = subprocess.Popen(  # noqa: S603 - programs of PostgreSQL
+            ["/bin/sh", "-c", _TETHERED, "sh", directory, programs, *settings],
             stdin=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for the tests
             cwd=directory,
             **user,
         )
     except BaseException:
-        shutil.rmtree(directory, ignore_errors=True)
+        directory.rmdir()
         raise
     try:
-        _wait_ready(programs / "pg_isready", directory)
+        _wait_ready(server, programs / "pg_isready", directory)
         yield PostgreSQL(directory)
     finally:
         assert server.stdin is not None  # a pipe
@@ -177,9 +174,11 @@ def _directories() -> Iterator[Path]:
     yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: path.parent.name, reverse=True)
 
 
-def _wait_ready(pg_isready: Path, directory: Path) -> None:
+def _wait_ready(server: "subprocess.Popen[bytes]", pg_isready: Path, directory: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while subprocess.run([pg_isready, "-q", "-h", directory], check=False).returncode != 0:  # noqa: S603 - likewise
+        if server.poll() is not None:
+            raise RuntimeError("PostgreSQL makes no cluster; it says why above")
         if time.monotonic() > deadline:
             raise RuntimeError(f"PostgreSQL does not start:\n{(directory / 'log').read_text(errors='replace')}")
         time.sleep(0.02)

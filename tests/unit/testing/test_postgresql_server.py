@@ -47,6 +47,20 @@ def test_a_server_goes_with_its_session_however_that_ends() -> None:
         time.sleep(0.05)
 
 
+def test_a_session_that_ends_at_once_leaves_nothing() -> None:
+    """SIGKILL while the cluster is being made."""
+    with subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE) as session:
+        deadline = time.monotonic() + 30
+        while not (shells := [child for child in psutil.Process(session.pid).children() if child.name() == "sh"]):
+            assert time.monotonic() < deadline, "no cluster is being made"
+            time.sleep(0.002)
+        directory = Path(shells[0].cmdline()[4])
+        session.kill()
+    while directory.exists() or processes_of(directory):
+        assert time.monotonic() < deadline, "the server is still there"
+        time.sleep(0.05)
+
+
 def test_programs_that_do_not_run_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And where others come from: the test fails, and is not skipped."""
     monkeypatch.setenv("PROTOMESH_POSTGRES", str(tmp_path))
