@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from protomesh.runtime.current import time_remaining
 from protomesh.runtime.store.dialect import dialect_of
-from protomesh.runtime.store.errors import Contended, Unconfirmed
+from protomesh.runtime.store.errors import Contended, Unconfirmed, Unreachable
 from protomesh.runtime.store.uninterrupted import uninterrupted
 
 __all__ = ["Database", "Transaction"]
@@ -73,6 +73,8 @@ class Database:
             yield tx
             try:
                 await uninterrupted(tx.commit())
+            except Unreachable as error:
+                raise Unconfirmed from error
             except DBAPIError as error:
                 if error.connection_invalidated:
                     raise Unconfirmed from error

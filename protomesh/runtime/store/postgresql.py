@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, Connection, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from protomesh.runtime.errors import StatusError
@@ -46,6 +46,9 @@ READERS = 4
 
 # Until a server that does not answer counts as not there.
 _CONNECT_SECONDS = 5.0
+
+# Until a connection whose server is silent counts as lost. No statement of a handler takes that long.
+_SILENT_SECONDS = 30.0
 
 # The least that a writer waits for its turn: to ask for it takes a moment, even if nobody else does.
 _LEAST_SECONDS = 0.1
@@ -147,6 +150,7 @@ def engine(url: URL, role: Role) -> AsyncEngine:
     made = _engine(
         url,
         _WORKER_SETTINGS | ({} if writer else {"default_transaction_read_only": "on"}),
+        _SILENT_SECONDS,
         pool_size=1 if writer else READERS,
         max_overflow=0,
     )
@@ -156,6 +160,12 @@ def engine(url: URL, role: Role) -> AsyncEngine:
         # The server was restarted, or ended a connection that stood still: the pool makes another.
         if connection.driver_connection.is_closed():
             raise DisconnectionError
+
+    @event.listens_for(made.sync_engine, "handle_error")
+    def tell_silence(failure: ExceptionContext) -> None:
+        # The driver's own error, which SQLAlchemy would hand on as if it were the handler's.
+        if isinstance(failure.original_exception, TimeoutError):
+            raise Unreachable from failure.original_exception
 
     made.sync_engine.update_execution_options(protomesh_writer=writer)
     return made
@@ -168,7 +178,7 @@ async def opened(source: AsyncEngine, give_up: float) -> AsyncSession:
         connection = await _connected(session)
         if source.get_execution_options()["protomesh_writer"]:
             async with asyncio.timeout_at(max(give_up, asyncio.get_running_loop().time() + _LEAST_SECONDS)):
-                await connection.exec_driver_sql(_TURN)
+                await _take_turn(connection)
     except ProgrammingError as error:
         await uninterrupted(session.close())
         raise NoDatabase(
@@ -183,7 +193,14 @@ async def opened(source: AsyncEngine, give_up: float) -> AsyncSession:
     return session
 
 
-async def _connected(session: AsyncSession) -> Any:
+async def _take_turn(connection: AsyncConnection) -> None:
+    try:
+        await connection.exec_driver_sql(_TURN)
+    except Unreachable as silence:
+        raise Contended from silence  # here it means that others have the turn
+
+
+async def _connected(session: AsyncSession) -> AsyncConnection:
     try:
         return await session.connection()
     except (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -339,16 +356,19 @@ def _apart(work: Coroutine[Any, Any, ResultT]) -> ResultT:
         return pool.submit(asyncio.run, work).result()
 
 
-def _engine(url: URL, settings: dict[str, str], **options: Any) -> AsyncEngine:
+def _engine(url: URL, settings: dict[str, str], silent: float | None = None, **options: Any) -> AsyncEngine:
     # Connections are made here and not from the URL by SQLAlchemy, which knows fewer of its parameters (sslmode).
-    return create_async_engine("postgresql+asyncpg://", async_creator=lambda: _connect(url, settings), **options)
+    return create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: _connect(url, settings, silent), **options
+    )
 
 
-async def _connect(url: URL, settings: dict[str, str]) -> "asyncpg.Connection[Any]":
+async def _connect(url: URL, settings: dict[str, str], silent: float | None = None) -> "asyncpg.Connection[Any]":
     return await asyncpg.connect(
         url.set(drivername="postgresql").render_as_string(hide_password=False),
         server_settings=settings,
         timeout=_CONNECT_SECONDS,
+        command_timeout=silent,
     )
 
 

@@ -1,5 +1,8 @@
 import asyncio
-from collections.abc import AsyncGenerator
+import contextlib
+import os
+import signal
+from collections.abc import AsyncGenerator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,7 +10,16 @@ import grpc
 import pytest
 from sqlalchemy import URL, func, insert, select, text
 
-from protomesh.runtime.store import Contended, Database, Unconfirmed, Unreachable, Unstorable, changes, postgresql
+from protomesh.runtime.store import (
+    Contended,
+    Database,
+    Transaction,
+    Unconfirmed,
+    Unreachable,
+    Unstorable,
+    changes,
+    postgresql,
+)
 from protomesh.runtime.store.dialect import dialect_of
 from protomesh.runtime.store.migrate import is_migrated
 from protomesh.runtime.store.revisions import upgrade
@@ -162,6 +174,70 @@ async def test_a_writer_that_stands_still_loses_its_turn(
     with pytest.raises(Unreachable):
         await stand_still()
     assert await number(db) == 2
+
+
+@pytest.fixture
+async def impatient(server: Databases, url: URL, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """A database whose server counts as gone when it is silent for a moment."""
+    monkeypatch.setattr(postgresql, "_SILENT_SECONDS", 0.5)
+    opened = await server.open(url)
+    monkeypatch.undo()
+    return opened
+
+
+class Stopped:
+    """Stops processes of the server, as a network does that swallows every packet; they go on at the end."""
+
+    def __init__(self) -> None:
+        self._pids: list[int] = []
+
+    async def stop(self, tx: Transaction) -> None:
+        """Stops the one that a transaction has."""
+        pid = int((await tx.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+        os.kill(pid, signal.SIGSTOP)
+        self._pids.append(pid)
+
+    def go_on(self) -> None:
+        """Lets them go on."""
+        while self._pids:
+            with contextlib.suppress(ProcessLookupError):  # it was told to end meanwhile
+                os.kill(self._pids.pop(), signal.SIGCONT)
+
+
+@pytest.fixture
+def stopped() -> Iterator[Stopped]:
+    """Nothing stays stopped after the test."""
+    made = Stopped()
+    yield made
+    made.go_on()
+
+
+async def test_a_silent_server_is_unavailable_and_blocks_nobody(impatient: Database, stopped: Stopped) -> None:
+    """The next call has another connection."""
+
+    async def ask() -> None:
+        async with impatient.read() as tx:
+            await stopped.stop(tx)
+            await tx.execute(text("SELECT number FROM things"))
+
+    with pytest.raises(Unreachable):
+        await ask()
+    assert await number(impatient) == 1
+
+
+async def test_a_silent_server_at_the_end_leaves_it_open_what_happened(impatient: Database, stopped: Stopped) -> None:
+    """The COMMIT may be on its way."""
+
+    async def write() -> None:
+        async with impatient.begin() as tx:
+            await tx.execute(text("UPDATE things SET number = 5"))
+            await stopped.stop(tx)
+
+    with pytest.raises(Unconfirmed):
+        await write()
+    stopped.go_on()
+    await double(impatient)
+    assert await number(impatient) in {2, 10}
 
 
 async def test_a_text_with_nul_is_the_callers_mistake(db: Database) -> None:
