@@ -10,10 +10,14 @@ from contextlib import asynccontextmanager
 from contextvars import Context
 from typing import Self
 
-from protomesh.runtime.store import Database, changes
+import structlog
+
+from protomesh.runtime.store import Contended, Database, changes
 from services.notifications import store
 
 __all__ = ["Arrivals", "Doorbell"]
+
+_log = structlog.get_logger(__name__)
 
 
 class Doorbell:
@@ -85,12 +89,20 @@ class Arrivals:
             task.cancel()
             await asyncio.wait([task])
 
+    async def _look(self) -> dict[str, int]:
+        while True:
+            try:
+                async with self._db.read() as tx:
+                    return await store.last_numbers(tx, list(self._bells))
+            except Contended:
+                # It has waited. One busy moment must not end every stream of the worker.
+                _log.warning("mailboxes wait to be looked into", subjects=len(self._bells))
+
     async def _watch(self) -> None:
         known: dict[str, int] = {}
         try:
             async for _ in changes(self._db):
-                async with self._db.read() as tx:
-                    found = await store.last_numbers(tx, list(self._bells))
+                found = await self._look()
                 for subject, number in found.items():
                     # Of a mailbox that is new here nobody knows whether its listener has looked into it before.
                     if known.get(subject) != number:
