@@ -3,21 +3,32 @@
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from protomesh.runtime import App, Mesh, every
 from protomesh.runtime.store import forget
+from services.orders.checkout import Checkout
 from services.orders.service import Orders
 from shop.catalog.v1 import CatalogServiceStub
 from shop.inventory.v1 import InventoryServiceStub
+from shop.payments.v1 import PaymentsServiceStub
 
 # How long a repeat gets the first answer. Nobody repeats a request a week later.
 _REMEMBERED = timedelta(days=7)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersSettings:
+    """What an operator may set."""
+
+    checkout_lease: timedelta = timedelta(seconds=10)  # CHECKOUT_LEASE: when an order that got stuck is carried on
+
+
 @asynccontextmanager
 async def app(mesh: Mesh) -> AsyncGenerator[App]:
-    """Builds the orders on their own database, with the catalog to ask and the inventory to hold stock."""
+    """Builds the orders on their own database, with the catalog, the inventory and the payments to ask."""
+    settings = mesh.settings(OrdersSettings)
 
     def now() -> datetime:
         return datetime.now(UTC)
@@ -27,13 +38,17 @@ async def app(mesh: Mesh) -> AsyncGenerator[App]:
         async def forget_answers() -> None:
             await forget(db, before=now() - _REMEMBERED)
 
+        checkout = Checkout(
+            db,
+            mesh.client(InventoryServiceStub),
+            mesh.client(PaymentsServiceStub),
+            now,
+            lease=settings.checkout_lease,
+        )
         yield App(
-            Orders(
-                db,
-                mesh.client(CatalogServiceStub),
-                mesh.client(InventoryServiceStub),
-                now=now,
-                token=lambda: secrets.token_hex(6),
-            ),
-            jobs=[every(timedelta(hours=1), forget_answers, one_worker=True, name="forget_answers")],
+            Orders(db, mesh.client(CatalogServiceStub), checkout, now=now, token=lambda: secrets.token_hex(6)),
+            jobs=[
+                every(timedelta(hours=1), forget_answers, one_worker=True, name="forget_answers"),
+                every(timedelta(seconds=1), checkout.resume, one_worker=True, name="resume_checkouts"),
+            ],
         )

@@ -1,27 +1,23 @@
 """OrdersService: orders as their contract has them."""
 
-import asyncio
-import uuid
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from datetime import datetime
 
-import structlog
+import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
-from grpc.aio import AioRpcError
+from google.rpc import error_details_pb2  # pyright: ignore[reportMissingTypeStubs] - googleapis has none
 
-from protomesh.runtime import Context, StatusError, detached
-from protomesh.runtime.store import Database, Page, remember, replayed
+from protomesh.runtime import Context, DeclaredError, StatusError, detached
+from protomesh.runtime.store import Database, Page, RequestIdReused, Transaction, changes, remember, replayed
 from services.orders import domain, store
+from services.orders.checkout import Checkout
+from services.orders.resume import read_resume_token, resume_token
 from shop.catalog.v1 import CatalogServiceStub, GetProductRequest, ProductNotFound
-from shop.inventory.v1 import (
-    InventoryServiceStub,
-    NotForSale,
-    OutOfStock,
-    ReleaseRequest,
-    ReservationNotFound,
-    ReserveRequest,
-)
 from shop.orders.v1 import (
+    CancelOrderRequest,
+    CancelOrderResponse,
+    CardDeclined,
     GetOrderRequest,
     GetOrderResponse,
     ListOrdersRequest,
@@ -29,30 +25,35 @@ from shop.orders.v1 import (
     MixedCurrencies,
     NotEnoughStock,
     Order,
+    OrderInterrupted,
     OrderLine,
+    OrderNotCancellable,
     OrderNotFound,
     OrdersServiceServicer,
     PlaceOrderRequest,
     PlaceOrderResponse,
     ProductNotSold,
+    WatchOrderRequest,
+    WatchOrderResponse,
 )
 
 __all__ = ["Orders"]
 
-# What an order may take once its stock is held, and what giving the stock back may take, whatever the caller does.
-_TO_KEEP = timedelta(seconds=3)
-_TO_RELEASE = timedelta(seconds=10)
-
-# Names the holds of an order, so that they can be released even if their answers were lost.
-_HOLDS = uuid.UUID("6f2f9f0e-6a0a-4a55-8f3c-0d7e5c1f6b1a")
-
-_STATES = {domain.OrderState.PLACED: Order.STATE_PLACED}
-
-_log = structlog.get_logger(__name__)
+_STATES = {
+    domain.OrderState.RESERVING: Order.STATE_PENDING,
+    domain.OrderState.AUTHORIZING: Order.STATE_PENDING,
+    domain.OrderState.CONFIRMING: Order.STATE_PENDING,
+    domain.OrderState.GIVING_UP: Order.STATE_PENDING,
+    domain.OrderState.CAPTURING: Order.STATE_CONFIRMED,
+    domain.OrderState.PLACED: Order.STATE_PLACED,
+    domain.OrderState.FAILED: Order.STATE_FAILED,
+    domain.OrderState.CANCELLING: Order.STATE_CANCELLING,
+    domain.OrderState.CANCELLED: Order.STATE_CANCELLED,
+}
 
 
 class Orders(OrdersServiceServicer):
-    """Takes orders into one database, at the catalog's prices, with stock that the inventory holds.
+    """Takes orders into one database, at the catalog's prices; the checkout brings them to their end.
 
     `token` makes the part of an order's id that tells two orders of one millisecond apart.
     """
@@ -61,59 +62,100 @@ class Orders(OrdersServiceServicer):
         self,
         db: Database,
         catalog: CatalogServiceStub,
-        inventory: InventoryServiceStub,
+        checkout: Checkout,
         now: Callable[[], datetime],
         token: Callable[[], str],
     ) -> None:
         self._db = db
         self._catalog = catalog
-        self._inventory = inventory
+        self._checkout = checkout
         self._now = now
         self._token = token
 
     async def PlaceOrder(self, request: PlaceOrderRequest, context: Context, /) -> PlaceOrderResponse:
+        customer = _customer(context)
+        # What is kept of a request is kept without the card's number, be it as a hash: there are too few numbers.
+        kept = PlaceOrderRequest()
+        kept.CopyFrom(request)
+        kept.card_number = request.card_number[-4:]
         async with self._db.read() as tx:
-            if done := await replayed(tx, request, PlaceOrderResponse):
+            first = await replayed(tx, kept, PlaceOrderResponse)
+        if first is None:
+            priced = await self._priced(request, customer)
+            # From here on the order is brought to its end, and no caller who hangs up leaves it in between.
+            with suppress(TimeoutError):  # how far it is then, is told below
+                async with detached(timeout=self._checkout.limit):
+                    async with self._db.begin() as tx:
+                        first = await replayed(tx, kept, PlaceOrderResponse)
+                        run = None if first is not None else await store.add(tx, priced, lease=self._checkout.lease())
+                        first = first or await remember(tx, kept, PlaceOrderResponse(order=_message(priced)))
+                    if run is not None:
+                        order = await self._checkout.run(priced, run, request.card_number)
+                        if not _undecided(order):
+                            return _placed(order)
+        assert first is not None  # it was kept before any time could pass
+        order = await self._checkout.settled(first.order.order_id)
+        if order.customer != customer:
+            raise RequestIdReused(request.request_id)
+        return _placed(order)
+
+    async def CancelOrder(self, request: CancelOrderRequest, context: Context, /) -> CancelOrderResponse:
+        customer = _customer(context)
+        with suppress(TimeoutError):  # how far it is then, is told below
+            async with detached(timeout=self._checkout.limit):
+                run = None
+                async with self._db.begin() as tx:
+                    if done := await replayed(tx, request, CancelOrderResponse):
+                        return done
+                    order = await _own(tx, request.order_id, customer)
+                    cancelling = order.cancelling(self._now())
+                    if cancelling is None:
+                        raise OrderNotCancellable(order_id=order.order_id, state=_STATES[order.state])
+                    if cancelling is not order:
+                        run = await store.take(tx, order.order_id, lease=self._checkout.lease())
+                        await store.keep(tx, cancelling, run)
+                if run is not None:
+                    await self._checkout.run(cancelling, run)
+                else:
+                    await self._checkout.settled(order.order_id)
+        async with self._db.begin() as tx:
+            if done := await replayed(tx, request, CancelOrderResponse):
                 return done
-        order = await self._priced(request)
-        try:
-            for line in order.lines:
-                await self._hold(line)
-            # From here on the order is kept or given up, and no caller who hangs up leaves it in between.
-            async with detached(timeout=_TO_KEEP):
-                response = await self._keep(request, order)
-        except BaseException:
-            await self._give_up(order)
-            raise
-        if response.order.order_id != order.order_id:
-            await self._give_up(order)  # the same request, sent twice, was faster elsewhere
-            return response
-        _log.info("order placed", order_id=order.order_id, lines=len(order.lines))
-        return response
+            order = await _own(tx, request.order_id, customer)
+            return await remember(tx, request, CancelOrderResponse(order=_message(order)))
+
+    async def WatchOrder(self, request: WatchOrderRequest, context: Context, /) -> AsyncIterator[WatchOrderResponse]:
+        customer = _customer(context)
+        told = read_resume_token(request.resume_token, request.order_id) if request.resume_token else None
+        async for _ in changes(self._db):
+            async with self._db.read() as tx:
+                order = await _own(tx, request.order_id, customer)
+            if order.version != told:
+                told = order.version
+                yield WatchOrderResponse(order=_message(order), resume_token=resume_token(order))
+            if order.final:
+                return
 
     async def GetOrder(self, request: GetOrderRequest, context: Context, /) -> GetOrderResponse:
         async with self._db.read() as tx:
-            order = await store.order_of(tx, request.order_id)
-        if order is None:
-            raise OrderNotFound(order_id=request.order_id)
-        return GetOrderResponse(order=_message(order))
+            return GetOrderResponse(order=_message(await _own(tx, request.order_id, _customer(context))))
 
     async def ListOrders(self, request: ListOrdersRequest, context: Context, /) -> ListOrdersResponse:
         page = Page.of(request)
         before = page.after[0] if page.after is not None else None
         async with self._db.read() as tx:
-            found = await store.orders_before(tx, before, limit=page.limit)
+            found = await store.orders_before(tx, _customer(context), before, limit=page.limit)
         shown, token = page.cut(found, key=lambda order: (order.order_id,))
         return ListOrdersResponse(orders=[_message(order) for order in shown], next_page_token=token)
 
-    async def _priced(self, request: PlaceOrderRequest) -> domain.Order:
+    async def _priced(self, request: PlaceOrderRequest, customer: str) -> domain.Order:
         now = self._now()
         order_id = domain.order_id(now, self._token())
         lines = [await self._line(order_id, line) for line in request.lines]
         for line in lines:
             if line.unit_price.currency_code != lines[0].unit_price.currency_code:
                 raise MixedCurrencies(product_id=line.product_id, currency_code=line.unit_price.currency_code)
-        return domain.Order.placed(order_id, lines, now)
+        return domain.Order.begun(order_id, customer, lines, now)
 
     async def _line(self, order_id: str, line: PlaceOrderRequest.Line) -> domain.Line:
         try:
@@ -127,52 +169,54 @@ class Orders(OrdersServiceServicer):
             quantity=line.quantity,
             title=product.title,
             unit_price=product.price,
-            # Of this try and no other: holds of an earlier one that failed are given up, and must not be found again.
-            reservation_id=str(uuid.uuid5(_HOLDS, f"{order_id}/{line.product_id}")),
+            reservation_id=domain.named(order_id, line.product_id),
         )
 
-    async def _hold(self, line: domain.Line) -> None:
-        hold = ReserveRequest(request_id=line.reservation_id, product_id=line.product_id, quantity=line.quantity)
-        try:
-            await self._inventory.Reserve(hold)
-        except OutOfStock as short:
-            raise NotEnoughStock(product_id=short.product_id, available=short.available) from None
-        except NotForSale as unknown:
-            raise ProductNotSold(product_id=unknown.product_id) from None
 
-    async def _keep(self, request: PlaceOrderRequest, order: domain.Order) -> PlaceOrderResponse:
-        async with self._db.begin() as tx:
-            if done := await replayed(tx, request, PlaceOrderResponse):
-                return done
-            await store.add(tx, order)
-            return await remember(tx, request, PlaceOrderResponse(order=_message(order)))
+def _customer(context: Context) -> str:
+    assert context.user is not None  # the contract says USER
+    return context.user.subject
 
-    async def _give_up(self, order: domain.Order) -> None:
-        """Releases whatever the inventory holds for an order, unless the order was kept after all."""
-        try:
-            async with detached(timeout=_TO_RELEASE):
-                async with self._db.read() as tx:
-                    if await store.order_of(tx, order.order_id) is not None:
-                        return
-                await asyncio.gather(*(self._release(order.order_id, line) for line in order.lines))
-        except (TimeoutError, StatusError) as error:
-            # The caller hears why the order failed, not this.
-            _log.error("stock may stay held", order_id=order.order_id, exc_info=error)
 
-    async def _release(self, order_id: str, line: domain.Line) -> None:
-        release = ReleaseRequest(
-            request_id=str(uuid.uuid5(_HOLDS, f"{order_id}/{line.product_id}/release")),
-            reservation_id=line.reservation_id,
+async def _own(tx: Transaction, order_id: str, customer: str) -> domain.Order:
+    order = await store.order_of(tx, order_id)
+    if order is None or order.customer != customer:
+        raise OrderNotFound(order_id=order_id)
+    return order
+
+
+def _undecided(order: domain.Order) -> bool:
+    """Whether nobody can say yet that the order comes about, or that it does not."""
+    return order.state in {
+        domain.OrderState.RESERVING,
+        domain.OrderState.AUTHORIZING,
+        domain.OrderState.CONFIRMING,
+    }
+
+
+def _placed(order: domain.Order) -> PlaceOrderResponse:
+    """What whoever ordered is told."""
+    if order.failure is not None:
+        raise _error(order.order_id, order.failure)
+    if _undecided(order):
+        raise StatusError(
+            grpc.StatusCode.UNAVAILABLE,
+            f"order {order.order_id} is not decided yet; ask again with the same request_id",
+            error_details_pb2.ErrorInfo(reason="ORDER_UNDECIDED", domain="shop.orders.v1"),
         )
-        try:
-            await self._inventory.Release(release)
-        except ReservationNotFound:
-            pass  # it never came to that
-        except AioRpcError as error:
-            # The other lines are tried all the same. What stays held here needs a person, or the expiry to come.
-            _log.error(
-                "stock stays held", order_id=order_id, reservation_id=line.reservation_id, code=error.code().name
-            )
+    return PlaceOrderResponse(order=_message(order))
+
+
+def _error(order_id: str, failure: domain.Failure) -> DeclaredError:
+    match failure.kind:
+        case domain.FailureKind.OUT_OF_STOCK:
+            return NotEnoughStock(product_id=failure.about, available=failure.available)
+        case domain.FailureKind.NOT_SOLD:
+            return ProductNotSold(product_id=failure.about)
+        case domain.FailureKind.DECLINED:
+            return CardDeclined(order_id=order_id, reason=failure.about)
+        case domain.FailureKind.INTERRUPTED:
+            return OrderInterrupted(order_id=order_id)
 
 
 def _message(order: domain.Order) -> Order:
@@ -191,6 +235,8 @@ def _message(order: domain.Order) -> Order:
         ],
         total=order.total,
         create_time=Timestamp(),
+        update_time=Timestamp(),
     )
     message.create_time.FromDatetime(order.create_time)
+    message.update_time.FromDatetime(order.update_time)
     return message

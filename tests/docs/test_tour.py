@@ -65,14 +65,19 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 @pytest.fixture(scope="module")
 def order(reader: Reader) -> Any:
-    """What the first command of the tour answers."""
-    return json.loads(reader.type(reader.command("curl")))["order"]
+    """What the third command of the tour answers; the first two make a customer of the reader."""
+    register, login = (command for command in reader.commands if "/v1/users:" in command)
+    assert json.loads(reader.type(register))["user"]["email"] == "you@example.com"
+    reader.type(login)
+    return json.loads(reader.type(reader.command("curl -H")))["order"]
 
 
 def test_every_command_of_the_tour_is_run_here(reader: Reader) -> None:
     """Whoever adds one adds its test."""
     assert [command.split()[:2] for command in reader.commands] == [
         ["curl", "--json"],
+        ["curl", "--json"],
+        ["curl", "-H"],
         ["make", "explain"],
         [".venv/bin/protomesh", "logs"],
         [".venv/bin/protomesh", "run"],
@@ -91,8 +96,8 @@ def test_explain_shows_what_the_tour_says_of_the_method(reader: Reader) -> None:
 
     for said in (
         "protos/shop/orders/v1/orders_service.proto:",
-        "5 s",
-        "public",
+        "10 s",
+        "user",
         "POST /v1/orders",
         "acknowledged by Envoy",
     ):
@@ -101,7 +106,7 @@ def test_explain_shows_what_the_tour_says_of_the_method(reader: Reader) -> None:
 
 @pytest.mark.usefixtures("order")
 def test_the_logs_show_the_call_under_one_request_id(reader: Reader) -> None:
-    """What inventory and orders logged of it."""
+    """What inventory, orders and payments logged of it."""
     shown = reader.type(reader.command(".venv/bin/protomesh logs"))
 
     ids: dict[str, set[str]] = {}
@@ -117,7 +122,7 @@ def test_a_worker_in_the_terminal_answers_the_order_placed_again(reader: Reader,
     try:
         terminal.read_until("orders runs here now: every call reaches this terminal. Ctrl-C gives it back.")
 
-        assert json.loads(reader.type(reader.command("curl")))["order"] == order
+        assert json.loads(reader.type(reader.command("curl -H")))["order"] == order
         assert reader.mesh.service("orders")["state"] == "STATE_ATTACHED"
     finally:
         terminal.type("\x03")

@@ -19,7 +19,7 @@ from tests.e2e.mesh import Mesh
 
 @dataclass(frozen=True)
 class Call:
-    """A method, a request, and the same in REST: verb, path with query, body."""
+    """A method, a request, and the same in REST: verb, path with query, body. `metadata` goes with all of them."""
 
     method: str  # shop.catalog.v1.CatalogService/GetProduct
     request: Message
@@ -27,6 +27,7 @@ class Call:
     verb: str
     url: str
     body: Any = None
+    metadata: tuple[tuple[str, str], ...] = ()
 
 
 class Failed(Exception):  # noqa: N818 - it says what happened
@@ -91,7 +92,7 @@ async def by_grpc(mesh: Mesh, call: Call) -> AsyncGenerator[Messages]:
             request_serializer=type(call.request).SerializeToString,
             response_deserializer=call.response.FromString,
         )
-        calling = start(call.request, timeout=20)
+        calling = start(call.request, timeout=20, metadata=call.metadata)
         yield read(calling)
         calling.cancel()
 
@@ -108,7 +109,7 @@ async def by_grpc_web(mesh: Mesh, call: Call, *, http2: bool, text: bool) -> Asy
 
     request = call.request.SerializeToString()
     async with (
-        reach.http(mesh, http2=http2) as client,
+        reach.http(mesh, http2=http2, **dict(call.metadata)) as client,
         grpc_web.call(client, f"/{call.method}", request, text=text) as answer,
     ):
         yield read(answer)
@@ -130,7 +131,7 @@ async def by_rest(mesh: Mesh, call: Call, *, http2: bool, accept: str = "applica
                 yield json_format.Parse(line.removeprefix("data: "), call.response())
 
     async with (
-        reach.http(mesh, http2=http2, accept=accept) as client,
+        reach.http(mesh, http2=http2, accept=accept, **dict(call.metadata)) as client,
         client.stream(call.verb, call.url, json=call.body) as response,
     ):
         yield read(response)

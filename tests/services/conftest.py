@@ -1,13 +1,17 @@
 """What the tests of all services use: a clock that stands still, and what an error says."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
 from google.rpc import error_details_pb2  # pyright: ignore[reportMissingTypeStubs] - googleapis has none
 from grpc.aio import AioRpcError
+from sqlalchemy import select
+from sqlalchemy.orm import DeclarativeBase
 
 from protomesh.runtime.errors import status_of
+from protomesh.runtime.store import Database
+from protomesh.runtime.store.tables import metadata
 
 MORNING = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
@@ -16,6 +20,18 @@ MORNING = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 def now() -> Callable[[], datetime]:
     """A clock that stands still."""
     return lambda: MORNING
+
+
+@pytest.fixture
+def kept() -> Callable[[Database, type[DeclarativeBase]], Awaitable[str]]:
+    """Everything that a database has, as text: the service's tables and the store's own."""
+
+    async def read(db: Database, base: type[DeclarativeBase]) -> str:
+        async with db.read() as tx:
+            tables = [*base.metadata.sorted_tables, *metadata.sorted_tables]
+            return "".join([str((await tx.execute(select(table))).all()) for table in tables])
+
+    return read
 
 
 @pytest.fixture

@@ -101,10 +101,11 @@ async def test_a_lifetime_in_which_nobody_could_read_is_refused(database: Databa
 
 
 async def test_the_orders_run(database: Databases) -> None:
-    """With both others to ask."""
-    fakes: list[Fake[Any]] = [Fake(CatalogServiceStub), Fake(InventoryServiceStub)]
+    """With three others to ask, and a job that carries on what got stuck."""
+    fakes: list[Fake[Any]] = [Fake(CatalogServiceStub), Fake(InventoryServiceStub), Fake(PaymentsServiceStub)]
     async with running(orders_app, fakes=fakes, settings=settings(database, "services.orders")) as orders:
-        found = await orders.client(OrdersServiceStub).ListOrders(ListOrdersRequest())
+        found = await orders.client(OrdersServiceStub, user=User("alice")).ListOrders(ListOrdersRequest())
+        assert [job.name for job in orders.app.jobs] == ["forget_answers", "resume_checkouts"]
     assert list(found.orders) == []
 
 

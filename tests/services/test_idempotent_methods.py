@@ -1,8 +1,9 @@
 """Every method that its contract calls IDEMPOTENT, sent twice: what Envoy's repeats rest on."""
 
+import itertools
 import uuid
 from collections.abc import AsyncGenerator, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ from protomesh.testing.serving import serving
 from protomesh.v1 import options_pb2
 from services.catalog.service import Catalog
 from services.inventory.service import Inventory
+from services.orders.checkout import Checkout
+from services.orders.domain import order_id
 from services.orders.service import Orders
 from services.payments.bank import LocalBank
 from services.payments.service import Payments
 from shop.catalog.v1 import CatalogServiceStub
 from shop.inventory.v1 import ConfirmReservationRequest, InventoryServiceStub, ReleaseRequest, ReserveRequest
-from shop.orders.v1 import OrdersServiceStub, PlaceOrderRequest
+from shop.orders.v1 import CancelOrderRequest, OrdersServiceStub, PlaceOrderRequest
 from shop.payments.v1 import (
     AuthorizePaymentRequest,
     CapturePaymentRequest,
@@ -53,19 +56,31 @@ BY_REQUEST_ID = sorted(name for name, by in IDEMPOTENT.items() if by != options_
 BY_NATURE = {"Logout", "MarkRead"}
 HELD = str(uuid.uuid4())  # a reservation that is there to be released
 PAID, PAID_TOO = str(uuid.uuid4()), str(uuid.uuid4())  # payments that are authorized
+MORNING = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+ORDERED, ORDERED_TOO = order_id(MORNING, "1"), order_id(MORNING, "2")  # orders that are placed
+CARD = "4000000000000101"
+ALICE = User("alice")
+
+
+def order(request_id: str = "") -> PlaceOrderRequest:
+    """A request for one."""
+    lines = [PlaceOrderRequest.Line(product_id="matcha", quantity=2)]
+    return PlaceOrderRequest(request_id=request_id, lines=lines, card_number=CARD)
 
 
 def payment(request_id: str = "") -> AuthorizePaymentRequest:
     """A request for one."""
     amount = Money(currency_code="EUR", units=5)
-    return AuthorizePaymentRequest(
-        request_id=request_id, order_id="order-1", amount=amount, card_number="4000000000000101"
-    )
+    return AuthorizePaymentRequest(request_id=request_id, order_id="order-1", amount=amount, card_number=CARD)
 
 
 # A request of each, and what makes it another request.
 REQUESTS: dict[str, tuple[Any, Callable[[Any], None]]] = {
     "AuthorizePayment": (payment(), lambda request: setattr(request, "order_id", "order-2")),
+    "CancelOrder": (
+        CancelOrderRequest(order_id=ORDERED),
+        lambda request: setattr(request, "order_id", ORDERED_TOO),
+    ),
     "CapturePayment": (
         CapturePaymentRequest(payment_id=PAID),
         lambda request: setattr(request, "payment_id", PAID_TOO),
@@ -75,7 +90,7 @@ REQUESTS: dict[str, tuple[Any, Callable[[Any], None]]] = {
         lambda request: setattr(request, "reservation_id", "other"),
     ),
     "PlaceOrder": (
-        PlaceOrderRequest(lines=[PlaceOrderRequest.Line(product_id="matcha", quantity=2)]),
+        order(),
         lambda request: request.lines.add(product_id="honey-spoon", quantity=1),
     ),
     "RefundPayment": (
@@ -88,8 +103,13 @@ REQUESTS: dict[str, tuple[Any, Callable[[Any], None]]] = {
 
 
 @pytest.fixture
-async def shop(database: Databases, now: Callable[[], datetime], tmp_path: Path) -> AsyncGenerator[list[Any]]:
+async def shop(database: Databases, tmp_path: Path) -> AsyncGenerator[list[Any]]:
     """Clients of all services, which call each other for real."""
+    tokens = map(str, itertools.count(1))
+
+    def now() -> datetime:
+        return MORNING
+
     bank = LocalBank(tmp_path / "ledger", now)
     payments_db = await database("services.payments")
     catalog_db = await database("services.catalog")
@@ -98,12 +118,23 @@ async def shop(database: Databases, now: Callable[[], datetime], tmp_path: Path)
     async with (
         serving(Catalog(catalog_db, now), CatalogServiceStub) as catalog,
         serving(Inventory(inventory_db, catalog, now), InventoryServiceStub) as inventory,
-        serving(Orders(orders_db, catalog, inventory, now, lambda: uuid.uuid4().hex), OrdersServiceStub) as orders,
+        serving(Payments(payments_db, bank, now, timedelta(seconds=10)), PaymentsServiceStub, user=ALICE) as payments,
         serving(
-            Payments(payments_db, bank, now, timedelta(seconds=10)), PaymentsServiceStub, user=User("alice")
-        ) as payments,
+            Orders(
+                orders_db,
+                catalog,
+                Checkout(orders_db, inventory, payments, now, lease=timedelta(minutes=1)),
+                now,
+                lambda: next(tokens),
+            ),
+            OrdersServiceStub,
+            user=ALICE,
+        ) as orders,
     ):
         await inventory.Reserve(ReserveRequest(request_id=HELD, product_id="travel-mug", quantity=1))
+        for expected in (ORDERED, ORDERED_TOO):
+            placed = await orders.PlaceOrder(order(str(uuid.uuid4())))
+            assert placed.order.order_id == expected
         await payments.AuthorizePayment(payment(PAID))
         await payments.AuthorizePayment(payment(PAID_TOO))
         yield [catalog, inventory, orders, payments]

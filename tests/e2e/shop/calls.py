@@ -1,9 +1,15 @@
 """Calls of the shop, with what they are by REST."""
 
+from google.protobuf import json_format
+
 from shop.catalog.v1 import GetProductRequest, GetProductResponse
 from shop.inventory.v1 import WatchStockRequest, WatchStockResponse
 from shop.orders.v1 import PlaceOrderRequest, PlaceOrderResponse
 from tests.e2e.ways import Call
+
+Metadata = tuple[tuple[str, str], ...]
+
+CARD = "4000000000000101"  # approves everything
 
 
 def get_product(product_id: str) -> Call:
@@ -20,9 +26,10 @@ def watch_stock(product_id: str, resume_token: str = "") -> Call:
     return Call("shop.inventory.v1.InventoryService/WatchStock", request, WatchStockResponse, "GET", url)
 
 
-def place_order(request_id: str, **lines: int) -> Call:
-    """A write that a repeat does not do twice. The lines name products with _ for -."""
+def place_order(customer: Metadata, request_id: str, **lines: int) -> Call:
+    """A USER's write that a repeat does not do twice. The lines name products with _ for -."""
     wanted = [{"product_id": name.replace("_", "-"), "quantity": quantity} for name, quantity in lines.items()]
-    request = PlaceOrderRequest(request_id=request_id, lines=[PlaceOrderRequest.Line(**line) for line in wanted])  # type: ignore[arg-type] # a dict of both fields
-    body = {"request_id": request_id, "lines": wanted}
-    return Call("shop.orders.v1.OrdersService/PlaceOrder", request, PlaceOrderResponse, "POST", "/v1/orders", body)
+    body = {"request_id": request_id, "card_number": CARD, "lines": wanted}
+    request = json_format.ParseDict(body, PlaceOrderRequest())
+    method = "shop.orders.v1.OrdersService/PlaceOrder"
+    return Call(method, request, PlaceOrderResponse, "POST", "/v1/orders", body, customer)

@@ -1,14 +1,17 @@
 """The shop of this repository, in a directory of its own, up for the tests of one module."""
 
 import shutil
+import uuid
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import grpc
+import httpx
 import pytest
 
 from tests.e2e import reach
 from tests.e2e.mesh import Mesh, copy_shop, mesh_of
+from tests.e2e.shop.calls import Metadata
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +33,16 @@ def shop(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
     with mesh_of(root) as mesh:
         mesh.protomesh("up", check=True)
         yield mesh
+
+
+@pytest.fixture(scope="module")
+def customer(shop: Mesh) -> Metadata:
+    """What goes with the calls of somebody who has registered and logged in."""
+    credentials = {"email": f"{uuid.uuid4().hex}@example.com", "password": "correct horse battery"}
+    with httpx.Client(base_url=f"http://{shop.gateway}", timeout=20) as client:
+        client.post("/v1/users:register", json=credentials).raise_for_status()
+        login = client.post("/v1/users:login", json=credentials).raise_for_status()
+    return (("authorization", f"Bearer {login.json()['tokens']['accessToken']}"),)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from shop.catalog.v1 import CatalogServiceStub, GetProductRequest, ImportProduct
 from shop.orders.v1 import PlaceOrderRequest
 from tests.e2e import reach, ways
 from tests.e2e.mesh import Mesh
-from tests.e2e.shop.calls import get_product
+from tests.e2e.shop.calls import Metadata, get_product
 from tests.e2e.ways import unary
 
 GRPC = {"content-type": "application/grpc", "te": "trailers"}
@@ -120,7 +120,7 @@ async def test_malformed_frames_end_with_a_status(
     assert set(answers) == {(status, code)}
 
 
-async def test_a_message_that_is_too_large_is_refused(shop: Mesh, edge: grpc.aio.Channel) -> None:
+async def test_a_message_that_is_too_large_is_refused(shop: Mesh, edge: grpc.aio.Channel, customer: Metadata) -> None:
     """More than 4 MiB: RESOURCE_EXHAUSTED, and 413 by REST. One that is just large is a matter of its rules."""
     call: Any = edge.unary_unary(METHOD)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -133,7 +133,7 @@ async def test_a_message_that_is_too_large_is_refused(shop: Mesh, edge: grpc.aio
     assert invalid.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
     huge = PlaceOrderRequest(request_id="b" * 5 * MEGABYTE).SerializeToString()
-    async with reach.http(shop) as client:
+    async with reach.http(shop, http2=False, **dict(customer)) as client:
         content = b"\0" + len(huge).to_bytes(4, "big") + huge
         web = await client.post("/shop.orders.v1.OrdersService/PlaceOrder", content=content, headers=WEB)
         assert _code(web.headers["grpc-status"]) == "RESOURCE_EXHAUSTED"

@@ -23,10 +23,10 @@ from shop.inventory.v1 import (
     InventoryServiceStub,
     WatchStockRequest,
 )
-from shop.orders.v1 import GetOrderRequest, GetOrderResponse, ListOrdersRequest, OrdersServiceStub
+from shop.orders.v1 import GetOrderRequest, GetOrderResponse, ListOrdersRequest, Order, OrdersServiceStub
 from tests.e2e import ways
 from tests.e2e.mesh import Mesh
-from tests.e2e.shop.calls import get_product, place_order, watch_stock
+from tests.e2e.shop.calls import Metadata, get_product, place_order, watch_stock
 from tests.e2e.ways import Call, Way, unary
 
 
@@ -87,21 +87,24 @@ async def test_a_unary_call_has_the_same_answer_on_each_protocol(shop: Mesh, edg
 
 
 @pytest.mark.parametrize("way", ways.UNARY.values(), ids=ways.UNARY)
-async def test_an_order_is_placed_by_each_protocol(shop: Mesh, edge: grpc.aio.Channel, way: Way) -> None:
-    """It is there afterwards, holds its stock once, and the repeat of the request gets the first answer."""
-    held = await _reserved(shop, way)
-    call = place_order(str(uuid.uuid4()), french_press=1)
+async def test_an_order_is_placed_by_each_protocol(
+    shop: Mesh, edge: grpc.aio.Channel, customer: Metadata, way: Way
+) -> None:
+    """It is paid and there afterwards, takes its stock once, and the repeat of the request gets the first answer."""
+    before = await _available(shop, way)
+    call = place_order(customer, str(uuid.uuid4()), french_press=1)
 
     placed = (await unary(way, shop, call)).order
 
     assert (placed.lines[0].title, placed.total.units) == ("French Press", 32)
+    assert placed.state == Order.STATE_PLACED
     assert (await unary(way, shop, call)).order == placed
     got = Call("shop.orders.v1.OrdersService/GetOrder", GetOrderRequest(order_id=placed.order_id), GetOrderResponse,
-               "GET", f"/v1/orders/{placed.order_id}")  # fmt: skip
+               "GET", f"/v1/orders/{placed.order_id}", None, customer)  # fmt: skip
     assert (await unary(way, shop, got)).order == placed
-    listed = await OrdersServiceStub(edge).ListOrders(ListOrdersRequest(page_size=1))
+    listed = await OrdersServiceStub(edge).ListOrders(ListOrdersRequest(page_size=1), metadata=customer)
     assert list(listed.orders) == [placed]
-    assert await _reserved(shop, way) == held + 1
+    assert await _available(shop, way) == before - 1
 
 
 @pytest.mark.parametrize("way", ways.STREAMS.values(), ids=ways.STREAMS)
@@ -133,9 +136,9 @@ async def _next(stream: Any) -> Any:
     return message
 
 
-async def _reserved(shop: Mesh, way: Way) -> int:
+async def _available(shop: Mesh, way: Way) -> int:
     request = GetStockRequest(product_id="french-press")
     method = "shop.inventory.v1.InventoryService/GetStock"
     stock = (await unary(way, shop, Call(method, request, GetStockResponse, "GET", "/v1/stock/french-press"))).stock
-    reserved: int = stock.reserved
-    return reserved
+    available: int = stock.available
+    return available

@@ -14,7 +14,7 @@ from protomesh.runtime.client import MeshChannel
 from protomesh.runtime.errors import CODES
 from tests.e2e import reach, ways
 from tests.e2e.mesh import Mesh
-from tests.e2e.shop.calls import get_product, place_order, watch_stock
+from tests.e2e.shop.calls import CARD, Metadata, get_product, place_order, watch_stock
 from tests.e2e.ways import Failed, Way, failure
 
 HTTP = {"NOT_FOUND": 404, "FAILED_PRECONDITION": 400, "INVALID_ARGUMENT": 400, "INTERNAL": 500}
@@ -27,7 +27,7 @@ def _check(failed: Failed, way: Way, code: str) -> None:
 
 
 @pytest.mark.parametrize("way", ways.UNARY.values(), ids=ways.UNARY)
-async def test_a_declared_error_arrives_whole_on_each_protocol(shop: Mesh, way: Way) -> None:
+async def test_a_declared_error_arrives_whole_on_each_protocol(shop: Mesh, customer: Metadata, way: Way) -> None:
     """Code, text, ErrorInfo with reason and domain, and the declared message itself; of one service, and of two."""
     failed = await failure(way, shop, get_product("no-such-tea"))
     _check(failed, way, "NOT_FOUND")
@@ -37,14 +37,14 @@ async def test_a_declared_error_arrives_whole_on_each_protocol(shop: Mesh, way: 
     assert failed.detail(_message(catalog.ProductNotFound)).product_id == "no-such-tea"
 
     # The inventory refuses, and the orders say so in their own words.
-    failed = await failure(way, shop, place_order(str(uuid.uuid4()), glass_teapot=1000))
+    failed = await failure(way, shop, place_order(customer, str(uuid.uuid4()), glass_teapot=1000))
     _check(failed, way, "FAILED_PRECONDITION")
     assert (failed.info.reason, failed.info.domain) == ("NOT_ENOUGH_STOCK", "shop.orders.v1")
     left = failed.detail(_message(orders.NotEnoughStock)).available
     assert failed.status.message == f"only {left} of glass-teapot left"
 
 
-async def test_a_declared_error_is_caught_by_its_type(edge: grpc.aio.Channel) -> None:
+async def test_a_declared_error_is_caught_by_its_type(edge: grpc.aio.Channel, customer: Metadata) -> None:
     """By the stub of a facade over the library's channel, with its fields as attributes."""
     stub: Any = MeshChannel(lambda _: edge).stub(catalog.CatalogServiceStub)
     with pytest.raises(catalog.ProductNotFound) as unknown:
@@ -53,19 +53,20 @@ async def test_a_declared_error_is_caught_by_its_type(edge: grpc.aio.Channel) ->
 
     line = orders.PlaceOrderRequest.Line(product_id="tea-sampler-2025", quantity=1)
     place: Any = MeshChannel(lambda _: edge).stub(orders.OrdersServiceStub)
+    request = orders.PlaceOrderRequest(request_id=str(uuid.uuid4()), lines=[line], card_number=CARD)
     with pytest.raises(orders.ProductNotSold) as not_sold:
-        await place.PlaceOrder(orders.PlaceOrderRequest(request_id=str(uuid.uuid4()), lines=[line]))
+        await place.PlaceOrder(request, metadata=customer)
     assert not_sold.value.product_id == "tea-sampler-2025"
 
 
 @pytest.mark.parametrize("way", ways.UNARY.values(), ids=ways.UNARY)
-async def test_validation_names_the_field_on_each_protocol(shop: Mesh, way: Way) -> None:
+async def test_validation_names_the_field_on_each_protocol(shop: Mesh, customer: Metadata, way: Way) -> None:
     """INVALID_ARGUMENT, with google.rpc.BadRequest that names every field, as the request spells it."""
     failed = await failure(way, shop, get_product("No-Such-Tea"))
     _check(failed, way, "INVALID_ARGUMENT")
     assert [v.field for v in failed.detail(error_details_pb2.BadRequest).field_violations] == ["product_id"]
 
-    failed = await failure(way, shop, place_order("7", matcha=0))
+    failed = await failure(way, shop, place_order(customer, "7", matcha=0))
     _check(failed, way, "INVALID_ARGUMENT")
     violations = failed.detail(error_details_pb2.BadRequest).field_violations
     assert {violation.field for violation in violations} == {"request_id", "lines[0].quantity"}
@@ -119,9 +120,9 @@ async def test_the_text_of_an_exception_never_reaches_a_client(shop: Mesh, way: 
 
 
 @pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1", "HTTP/2"])
-async def test_rest_refuses_what_it_does_not_understand(shop: Mesh, *, http2: bool) -> None:
+async def test_rest_refuses_what_it_does_not_understand(shop: Mesh, customer: Metadata, *, http2: bool) -> None:
     """Each a google.rpc.Status in JSON that says what was wrong."""
-    async with reach.http(shop, http2=http2) as client:
+    async with reach.http(shop, http2=http2, **dict(customer)) as client:
 
         async def refused(response: Any, http_status: int, code: str, word: str) -> None:
             answer: httpx.Response = await response

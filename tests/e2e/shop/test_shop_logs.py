@@ -7,7 +7,7 @@ import pytest
 from shop.inventory.v1 import InventoryServiceStub, ReserveRequest
 from tests.e2e import grpc_web, reach
 from tests.e2e.mesh import Mesh, eventually
-from tests.e2e.shop.calls import get_product, place_order
+from tests.e2e.shop.calls import Metadata, get_product, place_order
 
 
 def _trace() -> tuple[str, dict[str, str]]:
@@ -16,12 +16,12 @@ def _trace() -> tuple[str, dict[str, str]]:
     return trace, {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
 
 
-async def test_one_order_is_one_request_and_one_trace_in_every_log(shop: Mesh) -> None:
-    """By REST: the edge's line, those of both calls that the orders make, and the lines of the services."""
+async def test_one_order_is_one_request_and_one_trace_in_every_log(shop: Mesh, customer: Metadata) -> None:
+    """By REST: the edge's line, those of the calls that the orders make, and the lines of the services."""
     trace, headers = _trace()
-    call = place_order(str(uuid.uuid4()), bamboo_whisk=1)
+    call = place_order(customer, str(uuid.uuid4()), bamboo_whisk=1)
     async with reach.http(shop) as client:
-        response = await client.post(call.url, json=call.body, headers=headers)
+        response = await client.post(call.url, json=call.body, headers=headers | dict(customer))
     request_id = response.headers["x-request-id"]
 
     line = reach.access_log(shop, request_id)
@@ -30,15 +30,26 @@ async def test_one_order_is_one_request_and_one_trace_in_every_log(shop: Mesh) -
     assert (line["path"], line["http"]) == ("/v1/orders", "HTTP/1.1")
 
     made = {entry["method"]: entry for entry in reach.access_lines(shop, request_id) if entry["caller"] == "orders"}
-    assert set(made) == {"shop.catalog.v1.CatalogService/GetProduct", "shop.inventory.v1.InventoryService/Reserve"}
+    assert set(made) == {
+        "shop.catalog.v1.CatalogService/GetProduct",
+        "shop.inventory.v1.InventoryService/ConfirmReservation",
+        "shop.inventory.v1.InventoryService/Reserve",
+        "shop.payments.v1.PaymentsService/AuthorizePayment",
+        "shop.payments.v1.PaymentsService/CapturePayment",
+    }
     assert {entry["trace_id"] for entry in made.values()} == {trace}
     assert {entry["listener"] for entry in made.values()} == {"egress-orders"}
     for service, event, method in (
         ("orders", "order placed", call.method),
         ("inventory", "stock reserved", "shop.inventory.v1.InventoryService/Reserve"),
+        ("inventory", "reservation confirmed", "shop.inventory.v1.InventoryService/ConfirmReservation"),
     ):
-        (logged,) = (line for line in reach.service_log(shop, service) if line.get("request_id") == request_id)
-        assert (logged["event"], logged["method"], logged["trace_id"]) == (event, method, trace)
+        (logged,) = (
+            line
+            for line in reach.service_log(shop, service)
+            if (line["event"], line.get("request_id")) == (event, request_id)
+        )
+        assert (logged["method"], logged["trace_id"]) == (method, trace)
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "grpc-web"])

@@ -16,8 +16,8 @@ def test_an_order_costs_what_its_lines_cost() -> None:
         price = Money(currency_code="EUR", units=units, nanos=nanos)
         return Line(product_id="tea", quantity=quantity, title="Tea", unit_price=price, reservation_id="r")
 
-    placed = Order.placed("o", [line(3, 0, 990_000_000), line(1, 10, 30_000_000)], NOW)
-    assert placed.total == Money(currency_code="EUR", units=13, nanos=0)
+    begun = Order.begun("o", "alice", [line(3, 0, 990_000_000), line(1, 10, 30_000_000)], NOW)
+    assert begun.total == Money(currency_code="EUR", units=13, nanos=0)
 
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2200, 1, 1)), st.integers(1, 10**9))  # noqa: DTZ001 - hypothesis adds none

@@ -1,9 +1,6 @@
 """A payment whose process ends at any moment: asked again, it is one payment."""
 
 import asyncio
-import os
-import sys
-import tempfile
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,15 +11,12 @@ from typing import TypeVar
 import grpc
 import pytest
 from google.type.money_pb2 import Money
-from grpc import aio
 from grpc.aio import AioRpcError
 
 from protomesh.runtime import User
-from protomesh.runtime.client import MeshChannel
-from protomesh.runtime.launch import environment
 from protomesh.runtime.store import Database, Transaction
 from protomesh.testing.database import Databases
-from protomesh.testing.serving import identity, serving
+from protomesh.testing.serving import serving
 from services.payments.bank import LocalBank
 from services.payments.cards import Operation
 from services.payments.service import Payments
@@ -33,11 +27,11 @@ from shop.payments.v1 import (
     PaymentsServiceStub,
     RefundPaymentRequest,
 )
+from tests.services.workers import SOON, worker
 
 GOOD, LATE, LATE_CHARGE, LATE_RETURN = "4000000000000101", "4000000000000408", "4000000000000416", "4000000000000424"
 ALICE = User("alice")
 PATIENCE = timedelta(seconds=10)
-SOON = timedelta(seconds=60).total_seconds()
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -158,39 +152,6 @@ async def test_a_crash_at_any_point_is_one_payment(
     assert point >= (20 if charged else 15)
 
 
-@asynccontextmanager
-async def worker(folder: Path) -> AsyncGenerator[tuple[asyncio.subprocess.Process, PaymentsServiceStub]]:
-    """A worker of the payments in a process of its own, with whom Alice talks."""
-    with tempfile.TemporaryDirectory(prefix="pm-") as sockets:
-        listen = f"unix:{sockets}/s"
-        launch = environment("payments", listen, f"unix:{sockets}/egress", str(folder / "data"), log="console")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "protomesh.runtime",
-            "services.payments.app:app",
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": os.pathsep.join(sys.path),
-                "PROVIDER_TIMEOUT": "60s",
-                **launch,
-            },
-            stdout=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            async with aio.insecure_channel(listen) as channel:
-                async with asyncio.timeout(SOON):
-                    await channel.channel_ready()
-                yield (
-                    process,
-                    MeshChannel(lambda _service: channel, metadata=identity(ALICE, None)).stub(PaymentsServiceStub),
-                )
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-
-
 async def killed_in(
     folder: Path, operation: Operation, call: Callable[[PaymentsServiceStub], Awaitable[object]]
 ) -> None:
@@ -200,7 +161,10 @@ async def killed_in(
     async def made(payments: PaymentsServiceStub) -> None:
         await call(payments)
 
-    async with worker(folder) as (process, payments):
+    async with worker("payments", PaymentsServiceStub, folder / "data", ALICE, PROVIDER_TIMEOUT="60s") as (
+        process,
+        payments,
+    ):
         asking = asyncio.create_task(made(payments))
         async with asyncio.timeout(SOON):
             while operation not in {entry.operation for entry in bank.entries()}:
@@ -230,7 +194,7 @@ async def test_a_worker_that_is_killed_while_it_asks_charges_once(
         return (await payments.RefundPayment(refunding)).payment
 
     await killed_in(tmp_path, late, story)
-    async with worker(tmp_path) as (_, payments):
+    async with worker("payments", PaymentsServiceStub, tmp_path / "data", ALICE) as (_, payments):
         assert (await story(payments)).state == Payment.STATE_REFUNDED
     bank = LocalBank(tmp_path / "data" / "provider-ledger.sqlite", lambda: datetime.now(UTC))
     assert [entry.operation for entry in bank.entries()] == [

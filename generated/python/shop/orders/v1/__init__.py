@@ -3,6 +3,8 @@
 from protomesh.runtime.facade import load
 
 _NAMES = {
+    "CancelOrderRequest": "shop.orders.v1.orders_service_pb2",
+    "CancelOrderResponse": "shop.orders.v1.orders_service_pb2",
     "GetOrderRequest": "shop.orders.v1.orders_service_pb2",
     "GetOrderResponse": "shop.orders.v1.orders_service_pb2",
     "ListOrdersRequest": "shop.orders.v1.orders_service_pb2",
@@ -16,15 +18,23 @@ _NAMES = {
     "OrdersServiceStub": "shop.orders.v1.orders_service_pb2_grpc",
     "PlaceOrderRequest": "shop.orders.v1.orders_service_pb2",
     "PlaceOrderResponse": "shop.orders.v1.orders_service_pb2",
+    "WatchOrderRequest": "shop.orders.v1.orders_service_pb2",
+    "WatchOrderResponse": "shop.orders.v1.orders_service_pb2",
 }
 _ERRORS = {
+    "CardDeclined": "shop.orders.v1.errors_pb2",
     "MixedCurrencies": "shop.orders.v1.errors_pb2",
     "NotEnoughStock": "shop.orders.v1.errors_pb2",
+    "OrderInterrupted": "shop.orders.v1.errors_pb2",
+    "OrderNotCancellable": "shop.orders.v1.errors_pb2",
     "OrderNotFound": "shop.orders.v1.errors_pb2",
     "ProductNotSold": "shop.orders.v1.errors_pb2",
 }
 
 __all__ = [
+    "CancelOrderRequest",
+    "CancelOrderResponse",
+    "CardDeclined",
     "GetOrderRequest",
     "GetOrderResponse",
     "ListOrdersRequest",
@@ -34,7 +44,9 @@ __all__ = [
     "Order",
     "OrderCancelled",
     "OrderConfirmed",
+    "OrderInterrupted",
     "OrderLine",
+    "OrderNotCancellable",
     "OrderNotFound",
     "OrderedLine",
     "OrdersServiceServicer",
@@ -42,6 +54,8 @@ __all__ = [
     "PlaceOrderRequest",
     "PlaceOrderResponse",
     "ProductNotSold",
+    "WatchOrderRequest",
+    "WatchOrderResponse",
 ]
 
 

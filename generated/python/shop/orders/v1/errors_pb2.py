@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from protomesh.v1 import options_pb2 as protomesh_dot_v1_dot_options__pb2
+from shop.orders.v1 import orders_pb2 as shop_dot_orders_dot_v1_dot_orders__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bshop/orders/v1/errors.proto\x12\x0eshop.orders.v1\x1a\x1aprotomesh/v1/options.proto\"G\n\rOrderNotFound\x12\x10\n\x08order_id\x18\x01 \x01(\t:$\xfa\x8d\x19 \x08\x05\x12\x1cthere is no order {order_id}\"f\n\x0eNotEnoughStock\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x05:-\xfa\x8d\x19)\x08\t\x12%only {available} of {product_id} left\"J\n\x0eProductNotSold\x12\x12\n\nproduct_id\x18\x01 \x01(\t:$\xfa\x8d\x19 \x08\t\x12\x1c{product_id} is not for sale\"\x84\x01\n\x0fMixedCurrencies\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x15\n\rcurrency_code\x18\x02 \x01(\t:F\xfa\x8d\x19\x42\x08\t\x12>{product_id} is priced in {currency_code}, other lines are notb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bshop/orders/v1/errors.proto\x12\x0eshop.orders.v1\x1a\x1aprotomesh/v1/options.proto\x1a\x1bshop/orders/v1/orders.proto\"G\n\rOrderNotFound\x12\x10\n\x08order_id\x18\x01 \x01(\t:$\xfa\x8d\x19 \x08\x05\x12\x1cthere is no order {order_id}\"f\n\x0eNotEnoughStock\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x05:-\xfa\x8d\x19)\x08\t\x12%only {available} of {product_id} left\"J\n\x0eProductNotSold\x12\x12\n\nproduct_id\x18\x01 \x01(\t:$\xfa\x8d\x19 \x08\t\x12\x1c{product_id} is not for sale\"\x84\x01\n\x0fMixedCurrencies\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x15\n\rcurrency_code\x18\x02 \x01(\t:F\xfa\x8d\x19\x42\x08\t\x12>{product_id} is priced in {currency_code}, other lines are not\"Y\n\x0c\x43\x61rdDeclined\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t:\'\xfa\x8d\x19#\x08\t\x12\x1fthe card was declined: {reason}\"t\n\x10OrderInterrupted\x12\x10\n\x08order_id\x18\x01 \x01(\t:N\xfa\x8d\x19J\x08\n\x12\x46order {order_id} did not come about; order again with a new request_id\"\x92\x01\n\x13OrderNotCancellable\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.shop.orders.v1.Order.State:=\xfa\x8d\x19\x39\x08\t\x12\x35order {order_id} can\'t be cancelled: it is in {state}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,12 +41,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRODUCTNOTSOLD']._serialized_options = b'\372\215\031 \010\t\022\034{product_id} is not for sale'
   _globals['_MIXEDCURRENCIES']._loaded_options = None
   _globals['_MIXEDCURRENCIES']._serialized_options = b'\372\215\031B\010\t\022>{product_id} is priced in {currency_code}, other lines are not'
-  _globals['_ORDERNOTFOUND']._serialized_start=75
-  _globals['_ORDERNOTFOUND']._serialized_end=146
-  _globals['_NOTENOUGHSTOCK']._serialized_start=148
-  _globals['_NOTENOUGHSTOCK']._serialized_end=250
-  _globals['_PRODUCTNOTSOLD']._serialized_start=252
-  _globals['_PRODUCTNOTSOLD']._serialized_end=326
-  _globals['_MIXEDCURRENCIES']._serialized_start=329
-  _globals['_MIXEDCURRENCIES']._serialized_end=461
+  _globals['_CARDDECLINED']._loaded_options = None
+  _globals['_CARDDECLINED']._serialized_options = b'\372\215\031#\010\t\022\037the card was declined: {reason}'
+  _globals['_ORDERINTERRUPTED']._loaded_options = None
+  _globals['_ORDERINTERRUPTED']._serialized_options = b'\372\215\031J\010\n\022Forder {order_id} did not come about; order again with a new request_id'
+  _globals['_ORDERNOTCANCELLABLE']._loaded_options = None
+  _globals['_ORDERNOTCANCELLABLE']._serialized_options = b'\372\215\0319\010\t\0225order {order_id} can\'t be cancelled: it is in {state}'
+  _globals['_ORDERNOTFOUND']._serialized_start=104
+  _globals['_ORDERNOTFOUND']._serialized_end=175
+  _globals['_NOTENOUGHSTOCK']._serialized_start=177
+  _globals['_NOTENOUGHSTOCK']._serialized_end=279
+  _globals['_PRODUCTNOTSOLD']._serialized_start=281
+  _globals['_PRODUCTNOTSOLD']._serialized_end=355
+  _globals['_MIXEDCURRENCIES']._serialized_start=358
+  _globals['_MIXEDCURRENCIES']._serialized_end=490
+  _globals['_CARDDECLINED']._serialized_start=492
+  _globals['_CARDDECLINED']._serialized_end=581
+  _globals['_ORDERINTERRUPTED']._serialized_start=583
+  _globals['_ORDERINTERRUPTED']._serialized_end=699
+  _globals['_ORDERNOTCANCELLABLE']._serialized_start=702
+  _globals['_ORDERNOTCANCELLABLE']._serialized_end=848
 # @@protoc_insertion_point(module_scope)

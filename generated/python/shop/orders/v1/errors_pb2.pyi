@@ -5,6 +5,7 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from shop.orders.v1 import orders_pb2 as _orders_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,7 +19,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class OrderNotFound(_message.Message):
-    """There is no such order."""
+    """There is no such order, or it is somebody else's."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -105,3 +106,75 @@ class MixedCurrencies(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MixedCurrencies: _TypeAlias = MixedCurrencies  # noqa: Y015
+
+@_typing.final
+class CardDeclined(_message.Message):
+    """The card was refused. Nothing is held and nothing is charged; another order with another card may go through."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    reason: _builtins.str
+    """What the payments say, as INSUFFICIENT_FUNDS."""
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardDeclined: _TypeAlias = CardDeclined  # noqa: Y015
+
+@_typing.final
+class OrderInterrupted(_message.Message):
+    """Somebody whom the order needs did not answer in time, or this service itself broke off. Nothing is held and nothing
+    is charged, now or as soon as they answer again; another order may go through.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderInterrupted: _TypeAlias = OrderInterrupted  # noqa: Y015
+
+@_typing.final
+class OrderNotCancellable(_message.Message):
+    """Only an order that is placed can be cancelled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    state: _orders_pb2.Order.State.ValueType
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        state: _orders_pb2.Order.State.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderNotCancellable: _TypeAlias = OrderNotCancellable  # noqa: Y015

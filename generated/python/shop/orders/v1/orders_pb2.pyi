@@ -35,18 +35,39 @@ class Order(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Order._State.ValueType  # 0
         STATE_PLACED: Order._State.ValueType  # 1
-        """Its stock is held."""
+        """Its stock is set aside for it and it is paid for."""
+        STATE_PENDING: Order._State.ValueType  # 2
+        """Its stock is being held, its payment is being authorized, or what was held is being given back."""
+        STATE_CONFIRMED: Order._State.ValueType  # 3
+        """Its stock is set aside and its money is held: nothing is missing any more, and it is being charged."""
+        STATE_FAILED: Order._State.ValueType  # 4
+        """It did not come about. Nothing is held and nothing is charged. Final."""
+        STATE_CANCELLING: Order._State.ValueType  # 5
+        """It is being cancelled."""
+        STATE_CANCELLED: Order._State.ValueType  # 6
+        """It was cancelled: its stock is free again and its money is given back. Final."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper): ...
     STATE_UNSPECIFIED: Order.State.ValueType  # 0
     STATE_PLACED: Order.State.ValueType  # 1
-    """Its stock is held."""
+    """Its stock is set aside for it and it is paid for."""
+    STATE_PENDING: Order.State.ValueType  # 2
+    """Its stock is being held, its payment is being authorized, or what was held is being given back."""
+    STATE_CONFIRMED: Order.State.ValueType  # 3
+    """Its stock is set aside and its money is held: nothing is missing any more, and it is being charged."""
+    STATE_FAILED: Order.State.ValueType  # 4
+    """It did not come about. Nothing is held and nothing is charged. Final."""
+    STATE_CANCELLING: Order.State.ValueType  # 5
+    """It is being cancelled."""
+    STATE_CANCELLED: Order.State.ValueType  # 6
+    """It was cancelled: its stock is free again and its money is given back. Final."""
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     state: Global___Order.State.ValueType
     @_builtins.property
@@ -57,6 +78,10 @@ class Order(_message.Message):
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When its state last changed."""
+
     def __init__(
         self,
         *,
@@ -65,10 +90,11 @@ class Order(_message.Message):
         lines: _abc.Iterable[Global___OrderLine] | None = ...,
         total: _money_pb2.Money | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "total", b"total"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lines", b"lines", "order_id", b"order_id", "state", b"state", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lines", b"lines", "order_id", b"order_id", "state", b"state", "total", b"total", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

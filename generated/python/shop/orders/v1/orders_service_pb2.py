@@ -29,7 +29,7 @@ from protomesh.v1 import options_pb2 as protomesh_dot_v1_dot_options__pb2
 from shop.orders.v1 import orders_pb2 as shop_dot_orders_dot_v1_dot_orders__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#shop/orders/v1/orders_service.proto\x12\x0eshop.orders.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1aprotomesh/v1/options.proto\x1a\x1bshop/orders/v1/orders.proto\"\xc6\x02\n\x11PlaceOrderRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12\xa6\x01\n\x05lines\x18\x02 \x03(\x0b\x32&.shop.orders.v1.PlaceOrderRequest.LineBo\xe2\x41\x01\x02\xbaHh\x92\x01\x04\x08\x01\x10\x14\xba\x01^\n\x0clines.unique\x12$each product may be on one line only\x1a(this.map(line, line.product_id).unique()\x1a\x63\n\x04Line\x12\x39\n\nproduct_id\x18\x01 \x01(\tB%\xe2\x41\x01\x02\xbaH\x1er\x1c\x18@2\x18^[a-z0-9]+(-[a-z0-9]+)*$\x12 \n\x08quantity\x18\x02 \x01(\x05\x42\x0e\xe2\x41\x01\x02\xbaH\x07\x1a\x05\x18\xe8\x07 \x00\":\n\x12PlaceOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.shop.orders.v1.Order\"2\n\x0fGetOrderRequest\x12\x1f\n\x08order_id\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\"8\n\x10GetOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.shop.orders.v1.Order\"M\n\x11ListOrdersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"T\n\x12ListOrdersResponse\x12%\n\x06orders\x18\x01 \x03(\x0b\x32\x15.shop.orders.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbd\x03\n\rOrdersService\x12\xa8\x01\n\nPlaceOrder\x12!.shop.orders.v1.PlaceOrderRequest\x1a\".shop.orders.v1.PlaceOrderResponse\"S\x90\x02\x02\xfa\x8d\x19\x37\n\x02\x35s\x10\x03*\x0eNotEnoughStock*\x0eProductNotSold*\x0fMixedCurrencies\x82\xd3\xe4\x93\x02\x0f\"\n/v1/orders:\x01*\x12\x84\x01\n\x08GetOrder\x12\x1f.shop.orders.v1.GetOrderRequest\x1a .shop.orders.v1.GetOrderResponse\"5\x90\x02\x01\xfa\x8d\x19\x11\x10\x03*\rOrderNotFound\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/orders/{order_id}\x12p\n\nListOrders\x12!.shop.orders.v1.ListOrdersRequest\x1a\".shop.orders.v1.ListOrdersResponse\"\x1b\x90\x02\x01\xfa\x8d\x19\x02\x10\x03\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/orders\x1a\x08\xfa\x8d\x19\x04\n\x02\x31sb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#shop/orders/v1/orders_service.proto\x12\x0eshop.orders.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1aprotomesh/v1/options.proto\x1a\x1bshop/orders/v1/orders.proto\"\xf9\x02\n\x11PlaceOrderRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12\xa6\x01\n\x05lines\x18\x02 \x03(\x0b\x32&.shop.orders.v1.PlaceOrderRequest.LineBo\xe2\x41\x01\x02\xbaHh\x92\x01\x04\x08\x01\x10\x14\xba\x01^\n\x0clines.unique\x12$each product may be on one line only\x1a(this.map(line, line.product_id).unique()\x12\x31\n\x0b\x63\x61rd_number\x18\x03 \x01(\tB\x1c\x80\x01\x01\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9]{12,19}$\x1a\x63\n\x04Line\x12\x39\n\nproduct_id\x18\x01 \x01(\tB%\xe2\x41\x01\x02\xbaH\x1er\x1c\x18@2\x18^[a-z0-9]+(-[a-z0-9]+)*$\x12 \n\x08quantity\x18\x02 \x01(\x05\x42\x0e\xe2\x41\x01\x02\xbaH\x07\x1a\x05\x18\xe8\x07 \x00\":\n\x12PlaceOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.shop.orders.v1.Order\"Z\n\x12\x43\x61ncelOrderRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12\x1f\n\x08order_id\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\";\n\x13\x43\x61ncelOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.shop.orders.v1.Order\"T\n\x11WatchOrderRequest\x12\x1f\n\x08order_id\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"P\n\x12WatchOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.shop.orders.v1.Order\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\"2\n\x0fGetOrderRequest\x12\x1f\n\x08order_id\x18\x01 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\"8\n\x10GetOrderResponse\x12$\n\x05order\x18\x01 \x01(\x0b\x32\x15.shop.orders.v1.Order\"M\n\x11ListOrdersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"T\n\x12ListOrdersResponse\x12%\n\x06orders\x18\x01 \x03(\x0b\x32\x15.shop.orders.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa7\x06\n\rOrdersService\x12\xc9\x01\n\nPlaceOrder\x12!.shop.orders.v1.PlaceOrderRequest\x1a\".shop.orders.v1.PlaceOrderResponse\"t\x90\x02\x02\xfa\x8d\x19X\n\x03\x31\x30s\x10\x02*\x0eNotEnoughStock*\x0eProductNotSold*\x0fMixedCurrencies*\x0c\x43\x61rdDeclined*\x10OrderInterrupted\x82\xd3\xe4\x93\x02\x0f\"\n/v1/orders:\x01*\x12\xb1\x01\n\x0b\x43\x61ncelOrder\x12\".shop.orders.v1.CancelOrderRequest\x1a#.shop.orders.v1.CancelOrderResponse\"Y\x90\x02\x02\xfa\x8d\x19+\n\x03\x31\x30s\x10\x02*\rOrderNotFound*\x13OrderNotCancellable\x82\xd3\xe4\x93\x02!\"\x1c/v1/orders/{order_id}:cancel:\x01*\x12\x92\x01\n\nWatchOrder\x12!.shop.orders.v1.WatchOrderRequest\x1a\".shop.orders.v1.WatchOrderResponse\";\x90\x02\x01\xfa\x8d\x19\x11\x10\x02*\rOrderNotFound\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/orders/{order_id}/watch0\x01\x12\x84\x01\n\x08GetOrder\x12\x1f.shop.orders.v1.GetOrderRequest\x1a .shop.orders.v1.GetOrderResponse\"5\x90\x02\x01\xfa\x8d\x19\x11\x10\x02*\rOrderNotFound\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/orders/{order_id}\x12p\n\nListOrders\x12!.shop.orders.v1.ListOrdersRequest\x1a\".shop.orders.v1.ListOrdersResponse\"\x1b\x90\x02\x01\xfa\x8d\x19\x02\x10\x02\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/orders\x1a\x08\xfa\x8d\x19\x04\n\x02\x31sb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLACEORDERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\010r\003\260\001\001\310\001\001'
   _globals['_PLACEORDERREQUEST'].fields_by_name['lines']._loaded_options = None
   _globals['_PLACEORDERREQUEST'].fields_by_name['lines']._serialized_options = b'\342A\001\002\272Hh\222\001\004\010\001\020\024\272\001^\n\014lines.unique\022$each product may be on one line only\032(this.map(line, line.product_id).unique()'
+  _globals['_PLACEORDERREQUEST'].fields_by_name['card_number']._loaded_options = None
+  _globals['_PLACEORDERREQUEST'].fields_by_name['card_number']._serialized_options = b'\200\001\001\342A\001\002\272H\022r\0202\016^[0-9]{12,19}$'
+  _globals['_CANCELORDERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CANCELORDERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002\272H\010r\003\260\001\001\310\001\001'
+  _globals['_CANCELORDERREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_CANCELORDERREQUEST'].fields_by_name['order_id']._serialized_options = b'\342A\001\002\272H\006r\004\020\001\030@'
+  _globals['_WATCHORDERREQUEST'].fields_by_name['order_id']._loaded_options = None
+  _globals['_WATCHORDERREQUEST'].fields_by_name['order_id']._serialized_options = b'\342A\001\002\272H\006r\004\020\001\030@'
+  _globals['_WATCHORDERREQUEST'].fields_by_name['resume_token']._loaded_options = None
+  _globals['_WATCHORDERREQUEST'].fields_by_name['resume_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_GETORDERREQUEST'].fields_by_name['order_id']._loaded_options = None
   _globals['_GETORDERREQUEST'].fields_by_name['order_id']._serialized_options = b'\342A\001\002\272H\006r\004\020\001\030@'
   _globals['_LISTORDERSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -53,25 +63,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERSSERVICE']._loaded_options = None
   _globals['_ORDERSSERVICE']._serialized_options = b'\372\215\031\004\n\0021s'
   _globals['_ORDERSSERVICE'].methods_by_name['PlaceOrder']._loaded_options = None
-  _globals['_ORDERSSERVICE'].methods_by_name['PlaceOrder']._serialized_options = b'\220\002\002\372\215\0317\n\0025s\020\003*\016NotEnoughStock*\016ProductNotSold*\017MixedCurrencies\202\323\344\223\002\017\"\n/v1/orders:\001*'
+  _globals['_ORDERSSERVICE'].methods_by_name['PlaceOrder']._serialized_options = b'\220\002\002\372\215\031X\n\00310s\020\002*\016NotEnoughStock*\016ProductNotSold*\017MixedCurrencies*\014CardDeclined*\020OrderInterrupted\202\323\344\223\002\017\"\n/v1/orders:\001*'
+  _globals['_ORDERSSERVICE'].methods_by_name['CancelOrder']._loaded_options = None
+  _globals['_ORDERSSERVICE'].methods_by_name['CancelOrder']._serialized_options = b'\220\002\002\372\215\031+\n\00310s\020\002*\rOrderNotFound*\023OrderNotCancellable\202\323\344\223\002!\"\034/v1/orders/{order_id}:cancel:\001*'
+  _globals['_ORDERSSERVICE'].methods_by_name['WatchOrder']._loaded_options = None
+  _globals['_ORDERSSERVICE'].methods_by_name['WatchOrder']._serialized_options = b'\220\002\001\372\215\031\021\020\002*\rOrderNotFound\202\323\344\223\002\035\022\033/v1/orders/{order_id}/watch'
   _globals['_ORDERSSERVICE'].methods_by_name['GetOrder']._loaded_options = None
-  _globals['_ORDERSSERVICE'].methods_by_name['GetOrder']._serialized_options = b'\220\002\001\372\215\031\021\020\003*\rOrderNotFound\202\323\344\223\002\027\022\025/v1/orders/{order_id}'
+  _globals['_ORDERSSERVICE'].methods_by_name['GetOrder']._serialized_options = b'\220\002\001\372\215\031\021\020\002*\rOrderNotFound\202\323\344\223\002\027\022\025/v1/orders/{order_id}'
   _globals['_ORDERSSERVICE'].methods_by_name['ListOrders']._loaded_options = None
-  _globals['_ORDERSSERVICE'].methods_by_name['ListOrders']._serialized_options = b'\220\002\001\372\215\031\002\020\003\202\323\344\223\002\014\022\n/v1/orders'
+  _globals['_ORDERSSERVICE'].methods_by_name['ListOrders']._serialized_options = b'\220\002\001\372\215\031\002\020\002\202\323\344\223\002\014\022\n/v1/orders'
   _globals['_PLACEORDERREQUEST']._serialized_start=205
-  _globals['_PLACEORDERREQUEST']._serialized_end=531
-  _globals['_PLACEORDERREQUEST_LINE']._serialized_start=432
-  _globals['_PLACEORDERREQUEST_LINE']._serialized_end=531
-  _globals['_PLACEORDERRESPONSE']._serialized_start=533
-  _globals['_PLACEORDERRESPONSE']._serialized_end=591
-  _globals['_GETORDERREQUEST']._serialized_start=593
-  _globals['_GETORDERREQUEST']._serialized_end=643
-  _globals['_GETORDERRESPONSE']._serialized_start=645
-  _globals['_GETORDERRESPONSE']._serialized_end=701
-  _globals['_LISTORDERSREQUEST']._serialized_start=703
-  _globals['_LISTORDERSREQUEST']._serialized_end=780
-  _globals['_LISTORDERSRESPONSE']._serialized_start=782
-  _globals['_LISTORDERSRESPONSE']._serialized_end=866
-  _globals['_ORDERSSERVICE']._serialized_start=869
-  _globals['_ORDERSSERVICE']._serialized_end=1314
+  _globals['_PLACEORDERREQUEST']._serialized_end=582
+  _globals['_PLACEORDERREQUEST_LINE']._serialized_start=483
+  _globals['_PLACEORDERREQUEST_LINE']._serialized_end=582
+  _globals['_PLACEORDERRESPONSE']._serialized_start=584
+  _globals['_PLACEORDERRESPONSE']._serialized_end=642
+  _globals['_CANCELORDERREQUEST']._serialized_start=644
+  _globals['_CANCELORDERREQUEST']._serialized_end=734
+  _globals['_CANCELORDERRESPONSE']._serialized_start=736
+  _globals['_CANCELORDERRESPONSE']._serialized_end=795
+  _globals['_WATCHORDERREQUEST']._serialized_start=797
+  _globals['_WATCHORDERREQUEST']._serialized_end=881
+  _globals['_WATCHORDERRESPONSE']._serialized_start=883
+  _globals['_WATCHORDERRESPONSE']._serialized_end=963
+  _globals['_GETORDERREQUEST']._serialized_start=965
+  _globals['_GETORDERREQUEST']._serialized_end=1015
+  _globals['_GETORDERRESPONSE']._serialized_start=1017
+  _globals['_GETORDERRESPONSE']._serialized_end=1073
+  _globals['_LISTORDERSREQUEST']._serialized_start=1075
+  _globals['_LISTORDERSREQUEST']._serialized_end=1152
+  _globals['_LISTORDERSRESPONSE']._serialized_start=1154
+  _globals['_LISTORDERSRESPONSE']._serialized_end=1238
+  _globals['_ORDERSSERVICE']._serialized_start=1241
+  _globals['_ORDERSSERVICE']._serialized_end=2048
 # @@protoc_insertion_point(module_scope)

@@ -26,8 +26,7 @@ if _version_not_supported:
 
 
 class OrdersServiceStub:
-    """Takes orders and remembers them. Its methods are PUBLIC until tokens are verified; an order holds nothing about a
-    person yet.
+    """Takes orders, has them paid, and remembers them. A user has their own orders, and another user's are not there.
     """
 
     def __init__(self, channel):
@@ -40,6 +39,16 @@ class OrdersServiceStub:
                 '/shop.orders.v1.OrdersService/PlaceOrder',
                 request_serializer=shop_dot_orders_dot_v1_dot_orders__service__pb2.PlaceOrderRequest.SerializeToString,
                 response_deserializer=shop_dot_orders_dot_v1_dot_orders__service__pb2.PlaceOrderResponse.FromString,
+                _registered_method=True)
+        self.CancelOrder = channel.unary_unary(
+                '/shop.orders.v1.OrdersService/CancelOrder',
+                request_serializer=shop_dot_orders_dot_v1_dot_orders__service__pb2.CancelOrderRequest.SerializeToString,
+                response_deserializer=shop_dot_orders_dot_v1_dot_orders__service__pb2.CancelOrderResponse.FromString,
+                _registered_method=True)
+        self.WatchOrder = channel.unary_stream(
+                '/shop.orders.v1.OrdersService/WatchOrder',
+                request_serializer=shop_dot_orders_dot_v1_dot_orders__service__pb2.WatchOrderRequest.SerializeToString,
+                response_deserializer=shop_dot_orders_dot_v1_dot_orders__service__pb2.WatchOrderResponse.FromString,
                 _registered_method=True)
         self.GetOrder = channel.unary_unary(
                 '/shop.orders.v1.OrdersService/GetOrder',
@@ -54,29 +63,52 @@ class OrdersServiceStub:
 
 
 class OrdersServiceServicer:
-    """Takes orders and remembers them. Its methods are PUBLIC until tokens are verified; an order holds nothing about a
-    person yet.
+    """Takes orders, has them paid, and remembers them. A user has their own orders, and another user's are not there.
     """
 
     def PlaceOrder(self, request, context):
-        """Places an order: every line's product is looked up and its stock is held, or nothing is. Returns
-        FAILED_PRECONDITION with reason NOT_ENOUGH_STOCK if a line asks for more than is available, with reason
+        """Places an order: every line's stock is held and the whole is charged, or nothing is. The order is STATE_PLACED
+        then, or STATE_CONFIRMED if the charge takes longer than the caller should wait; it goes on by itself. Once begun,
+        it is brought to an end whatever becomes of the caller; a repeat waits for that end and tells it, be it a failure.
+        Returns FAILED_PRECONDITION with reason NOT_ENOUGH_STOCK if a line asks for more than is available, with reason
         PRODUCT_NOT_SOLD if a product is unknown or not for sale, with reason MIXED_CURRENCIES if the lines have no
-        common currency; ALREADY_EXISTS if request_id was used for another order.
+        common currency, with reason CARD_DECLINED if the card is refused; ABORTED with reason ORDER_INTERRUPTED if
+        others did not answer in time; ALREADY_EXISTS if request_id was used for another order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelOrder(self, request, context):
+        """Cancels an order: its stock is free again and its money is given back. The order is STATE_CANCELLED then, or
+        STATE_CANCELLING if that takes longer than the caller should wait; it goes on by itself. Cancelling a cancelled
+        order changes nothing. Returns NOT_FOUND with reason ORDER_NOT_FOUND if there is none of the user's;
+        FAILED_PRECONDITION with reason ORDER_NOT_CANCELLABLE if it is not placed; ALREADY_EXISTS if request_id was used
+        for another request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchOrder(self, request, context):
+        """Tells one order of the user's now, and again whenever its state changes, until nothing will happen to it any more.
+        When the service is replaced the stream ends with UNAVAILABLE and reason STREAM_DRAINED: call again with the last
+        resume_token. Returns NOT_FOUND with reason ORDER_NOT_FOUND if there is none of the user's, INVALID_ARGUMENT if
+        resume_token is not one of this order's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOrder(self, request, context):
-        """Gets one order. Returns NOT_FOUND with reason ORDER_NOT_FOUND if there is none.
+        """Gets one order of the user's. Returns NOT_FOUND with reason ORDER_NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOrders(self, request, context):
-        """Lists orders, newest first, a page at a time. Orders placed meanwhile do not shift the pages that follow.
+        """Lists the user's orders, newest first, a page at a time. Orders placed meanwhile do not shift the pages that follow.
         Returns INVALID_ARGUMENT if the page token is not one of this method's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -90,6 +122,16 @@ def add_OrdersServiceServicer_to_server(servicer, server):
                     servicer.PlaceOrder,
                     request_deserializer=shop_dot_orders_dot_v1_dot_orders__service__pb2.PlaceOrderRequest.FromString,
                     response_serializer=shop_dot_orders_dot_v1_dot_orders__service__pb2.PlaceOrderResponse.SerializeToString,
+            ),
+            'CancelOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelOrder,
+                    request_deserializer=shop_dot_orders_dot_v1_dot_orders__service__pb2.CancelOrderRequest.FromString,
+                    response_serializer=shop_dot_orders_dot_v1_dot_orders__service__pb2.CancelOrderResponse.SerializeToString,
+            ),
+            'WatchOrder': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchOrder,
+                    request_deserializer=shop_dot_orders_dot_v1_dot_orders__service__pb2.WatchOrderRequest.FromString,
+                    response_serializer=shop_dot_orders_dot_v1_dot_orders__service__pb2.WatchOrderResponse.SerializeToString,
             ),
             'GetOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrder,
@@ -110,8 +152,7 @@ def add_OrdersServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrdersService:
-    """Takes orders and remembers them. Its methods are PUBLIC until tokens are verified; an order holds nothing about a
-    person yet.
+    """Takes orders, has them paid, and remembers them. A user has their own orders, and another user's are not there.
     """
 
     @staticmethod
@@ -131,6 +172,60 @@ class OrdersService:
             '/shop.orders.v1.OrdersService/PlaceOrder',
             shop_dot_orders_dot_v1_dot_orders__service__pb2.PlaceOrderRequest.SerializeToString,
             shop_dot_orders_dot_v1_dot_orders__service__pb2.PlaceOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shop.orders.v1.OrdersService/CancelOrder',
+            shop_dot_orders_dot_v1_dot_orders__service__pb2.CancelOrderRequest.SerializeToString,
+            shop_dot_orders_dot_v1_dot_orders__service__pb2.CancelOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/shop.orders.v1.OrdersService/WatchOrder',
+            shop_dot_orders_dot_v1_dot_orders__service__pb2.WatchOrderRequest.SerializeToString,
+            shop_dot_orders_dot_v1_dot_orders__service__pb2.WatchOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

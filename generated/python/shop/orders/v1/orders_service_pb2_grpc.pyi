@@ -13,28 +13,40 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OrdersServiceStub:
-    """Takes orders and remembers them. Its methods are PUBLIC until tokens are verified; an order holds nothing about a
-    person yet.
-    """
+    """Takes orders, has them paid, and remembers them. A user has their own orders, and another user's are not there."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PlaceOrder: _aio.UnaryUnaryMultiCallable[_orders_service_pb2.PlaceOrderRequest, _orders_service_pb2.PlaceOrderResponse]
-    """Places an order: every line's product is looked up and its stock is held, or nothing is. Returns
-    FAILED_PRECONDITION with reason NOT_ENOUGH_STOCK if a line asks for more than is available, with reason
+    """Places an order: every line's stock is held and the whole is charged, or nothing is. The order is STATE_PLACED
+    then, or STATE_CONFIRMED if the charge takes longer than the caller should wait; it goes on by itself. Once begun,
+    it is brought to an end whatever becomes of the caller; a repeat waits for that end and tells it, be it a failure.
+    Returns FAILED_PRECONDITION with reason NOT_ENOUGH_STOCK if a line asks for more than is available, with reason
     PRODUCT_NOT_SOLD if a product is unknown or not for sale, with reason MIXED_CURRENCIES if the lines have no
-    common currency; ALREADY_EXISTS if request_id was used for another order.
+    common currency, with reason CARD_DECLINED if the card is refused; ABORTED with reason ORDER_INTERRUPTED if
+    others did not answer in time; ALREADY_EXISTS if request_id was used for another order.
+    """
+    CancelOrder: _aio.UnaryUnaryMultiCallable[_orders_service_pb2.CancelOrderRequest, _orders_service_pb2.CancelOrderResponse]
+    """Cancels an order: its stock is free again and its money is given back. The order is STATE_CANCELLED then, or
+    STATE_CANCELLING if that takes longer than the caller should wait; it goes on by itself. Cancelling a cancelled
+    order changes nothing. Returns NOT_FOUND with reason ORDER_NOT_FOUND if there is none of the user's;
+    FAILED_PRECONDITION with reason ORDER_NOT_CANCELLABLE if it is not placed; ALREADY_EXISTS if request_id was used
+    for another request.
+    """
+    WatchOrder: _aio.UnaryStreamMultiCallable[_orders_service_pb2.WatchOrderRequest, _orders_service_pb2.WatchOrderResponse]
+    """Tells one order of the user's now, and again whenever its state changes, until nothing will happen to it any more.
+    When the service is replaced the stream ends with UNAVAILABLE and reason STREAM_DRAINED: call again with the last
+    resume_token. Returns NOT_FOUND with reason ORDER_NOT_FOUND if there is none of the user's, INVALID_ARGUMENT if
+    resume_token is not one of this order's.
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_orders_service_pb2.GetOrderRequest, _orders_service_pb2.GetOrderResponse]
-    """Gets one order. Returns NOT_FOUND with reason ORDER_NOT_FOUND if there is none."""
+    """Gets one order of the user's. Returns NOT_FOUND with reason ORDER_NOT_FOUND if there is none."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_orders_service_pb2.ListOrdersRequest, _orders_service_pb2.ListOrdersResponse]
-    """Lists orders, newest first, a page at a time. Orders placed meanwhile do not shift the pages that follow.
+    """Lists the user's orders, newest first, a page at a time. Orders placed meanwhile do not shift the pages that follow.
     Returns INVALID_ARGUMENT if the page token is not one of this method's.
     """
 
 class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Takes orders and remembers them. Its methods are PUBLIC until tokens are verified; an order holds nothing about a
-    person yet.
-    """
+    """Takes orders, has them paid, and remembers them. A user has their own orders, and another user's are not there."""
 
     @_abc_1.abstractmethod
     def PlaceOrder(
@@ -42,10 +54,38 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_service_pb2.PlaceOrderRequest,
         context: _aio.ServicerContext[_orders_service_pb2.PlaceOrderRequest, _abc.Awaitable[_orders_service_pb2.PlaceOrderResponse]],
     ) -> _abc.Awaitable[_orders_service_pb2.PlaceOrderResponse]:
-        """Places an order: every line's product is looked up and its stock is held, or nothing is. Returns
-        FAILED_PRECONDITION with reason NOT_ENOUGH_STOCK if a line asks for more than is available, with reason
+        """Places an order: every line's stock is held and the whole is charged, or nothing is. The order is STATE_PLACED
+        then, or STATE_CONFIRMED if the charge takes longer than the caller should wait; it goes on by itself. Once begun,
+        it is brought to an end whatever becomes of the caller; a repeat waits for that end and tells it, be it a failure.
+        Returns FAILED_PRECONDITION with reason NOT_ENOUGH_STOCK if a line asks for more than is available, with reason
         PRODUCT_NOT_SOLD if a product is unknown or not for sale, with reason MIXED_CURRENCIES if the lines have no
-        common currency; ALREADY_EXISTS if request_id was used for another order.
+        common currency, with reason CARD_DECLINED if the card is refused; ABORTED with reason ORDER_INTERRUPTED if
+        others did not answer in time; ALREADY_EXISTS if request_id was used for another order.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelOrder(
+        self,
+        request: _orders_service_pb2.CancelOrderRequest,
+        context: _aio.ServicerContext[_orders_service_pb2.CancelOrderRequest, _abc.Awaitable[_orders_service_pb2.CancelOrderResponse]],
+    ) -> _abc.Awaitable[_orders_service_pb2.CancelOrderResponse]:
+        """Cancels an order: its stock is free again and its money is given back. The order is STATE_CANCELLED then, or
+        STATE_CANCELLING if that takes longer than the caller should wait; it goes on by itself. Cancelling a cancelled
+        order changes nothing. Returns NOT_FOUND with reason ORDER_NOT_FOUND if there is none of the user's;
+        FAILED_PRECONDITION with reason ORDER_NOT_CANCELLABLE if it is not placed; ALREADY_EXISTS if request_id was used
+        for another request.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchOrder(
+        self,
+        request: _orders_service_pb2.WatchOrderRequest,
+        context: _aio.ServicerContext[_orders_service_pb2.WatchOrderRequest, _abc.AsyncIterator[_orders_service_pb2.WatchOrderResponse]],
+    ) -> _abc.AsyncIterator[_orders_service_pb2.WatchOrderResponse]:
+        """Tells one order of the user's now, and again whenever its state changes, until nothing will happen to it any more.
+        When the service is replaced the stream ends with UNAVAILABLE and reason STREAM_DRAINED: call again with the last
+        resume_token. Returns NOT_FOUND with reason ORDER_NOT_FOUND if there is none of the user's, INVALID_ARGUMENT if
+        resume_token is not one of this order's.
         """
 
     @_abc_1.abstractmethod
@@ -54,7 +94,7 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_service_pb2.GetOrderRequest,
         context: _aio.ServicerContext[_orders_service_pb2.GetOrderRequest, _abc.Awaitable[_orders_service_pb2.GetOrderResponse]],
     ) -> _abc.Awaitable[_orders_service_pb2.GetOrderResponse]:
-        """Gets one order. Returns NOT_FOUND with reason ORDER_NOT_FOUND if there is none."""
+        """Gets one order of the user's. Returns NOT_FOUND with reason ORDER_NOT_FOUND if there is none."""
 
     @_abc_1.abstractmethod
     def ListOrders(
@@ -62,7 +102,7 @@ class OrdersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _orders_service_pb2.ListOrdersRequest,
         context: _aio.ServicerContext[_orders_service_pb2.ListOrdersRequest, _abc.Awaitable[_orders_service_pb2.ListOrdersResponse]],
     ) -> _abc.Awaitable[_orders_service_pb2.ListOrdersResponse]:
-        """Lists orders, newest first, a page at a time. Orders placed meanwhile do not shift the pages that follow.
+        """Lists the user's orders, newest first, a page at a time. Orders placed meanwhile do not shift the pages that follow.
         Returns INVALID_ARGUMENT if the page token is not one of this method's.
         """
 

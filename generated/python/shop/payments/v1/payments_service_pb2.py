@@ -30,7 +30,7 @@ from protomesh.v1 import options_pb2 as protomesh_dot_v1_dot_options__pb2
 from shop.payments.v1 import payments_pb2 as shop_dot_payments_dot_v1_dot_payments__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'shop/payments/v1/payments_service.proto\x12\x10shop.payments.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\x1a\x1aprotomesh/v1/options.proto\x1a\x1fshop/payments/v1/payments.proto\"\xab\x04\n\x17\x41uthorizePaymentRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12\x1f\n\x08order_id\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\x12\x96\x03\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.MoneyB\xf1\x02\xe2\x41\x01\x02\xbaH\xe9\x02\xba\x01r\n\x0emoney.currency\x12\x36\x63urrency_code must be three capital letters (ISO 4217)\x1a(this.currency_code.matches(\'^[A-Z]{3}$\')\xba\x01\xed\x01\n\x0emoney.positive\x12Vthe amount must be more than 0, at most a million million, and nanos be below one unit\x1a\x82\x01this.units >= 0 && this.units <= 1000000000000 && this.nanos >= 0 && this.nanos <= 999999999 && (this.units > 0 || this.nanos > 0)\xc8\x01\x01\x12\x31\n\x0b\x63\x61rd_number\x18\x04 \x01(\tB\x1c\x80\x01\x01\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9]{12,19}$\"F\n\x18\x41uthorizePaymentResponse\x12*\n\x07payment\x18\x01 \x01(\x0b\x32\x19.shop.payments.v1.Payment\"a\n\x15\x43\x61pturePaymentRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12#\n\npayment_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"D\n\x16\x43\x61pturePaymentResponse\x12*\n\x07payment\x18\x01 \x01(\x0b\x32\x19.shop.payments.v1.Payment\"`\n\x14RefundPaymentRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12#\n\npayment_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"C\n\x15RefundPaymentResponse\x12*\n\x07payment\x18\x01 \x01(\x0b\x32\x19.shop.payments.v1.Payment\"8\n\x11GetPaymentRequest\x12#\n\npayment_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"@\n\x12GetPaymentResponse\x12*\n\x07payment\x18\x01 \x01(\x0b\x32\x19.shop.payments.v1.Payment2\xee\x04\n\x0fPaymentsService\x12\x92\x01\n\x10\x41uthorizePayment\x12).shop.payments.v1.AuthorizePaymentRequest\x1a*.shop.payments.v1.AuthorizePaymentResponse\"\'\x90\x02\x02\xfa\x8d\x19 *\x0fPaymentDeclined*\rPaymentClosed\x12\xa4\x01\n\x0e\x43\x61pturePayment\x12\'.shop.payments.v1.CapturePaymentRequest\x1a(.shop.payments.v1.CapturePaymentResponse\"?\x90\x02\x02\xfa\x8d\x19\x38*\x0fPaymentNotFound*\x0fPaymentDeclined*\x14PaymentNotCapturable\x12z\n\rRefundPayment\x12&.shop.payments.v1.RefundPaymentRequest\x1a\'.shop.payments.v1.RefundPaymentResponse\"\x18\x90\x02\x02\xfa\x8d\x19\x11*\x0fPaymentNotFound\x12\x98\x01\n\nGetPayment\x12#.shop.payments.v1.GetPaymentRequest\x1a$.shop.payments.v1.GetPaymentResponse\"?\x90\x02\x01\xfa\x8d\x19\x17\n\x02\x31s\x10\x02*\x0fPaymentNotFound\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/payments/{payment_id}\x1a\x08\xfa\x8d\x19\x04\n\x02\x35sb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'shop/payments/v1/payments_service.proto\x12\x10shop.payments.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\x1a\x1aprotomesh/v1/options.proto\x1a\x1fshop/payments/v1/payments.proto\"\xb5\x04\n\x17\x41uthorizePaymentRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12\x1f\n\x08order_id\x18\x02 \x01(\tB\r\xe2\x41\x01\x02\xbaH\x06r\x04\x10\x01\x18@\x12\xa0\x03\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.MoneyB\xfb\x02\xe2\x41\x01\x02\xbaH\xf3\x02\xba\x01r\n\x0emoney.currency\x12\x36\x63urrency_code must be three capital letters (ISO 4217)\x1a(this.currency_code.matches(\'^[A-Z]{3}$\')\xba\x01\xf7\x01\n\x0emoney.positive\x12^the amount must be more than 0, at most a hundred million million, and nanos be below one unit\x1a\x84\x01this.units >= 0 && this.units <= 100000000000000 && this.nanos >= 0 && this.nanos <= 999999999 && (this.units > 0 || this.nanos > 0)\xc8\x01\x01\x12\x31\n\x0b\x63\x61rd_number\x18\x04 \x01(\tB\x1c\x80\x01\x01\xe2\x41\x01\x02\xbaH\x12r\x10\x32\x0e^[0-9]{12,19}$\"F\n\x18\x41uthorizePaymentResponse\x12*\n\x07payment\x18\x01 \x01(\x0b\x32\x19.shop.payments.v1.Payment\"a\n\x15\x43\x61pturePaymentRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12#\n\npayment_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"D\n\x16\x43\x61pturePaymentResponse\x12*\n\x07payment\x18\x01 \x01(\x0b\x32\x19.shop.payments.v1.Payment\"`\n\x14RefundPaymentRequest\x12#\n\nrequest_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12#\n\npayment_id\x18\x02 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"C\n\x15RefundPaymentResponse\x12*\n\x07payment\x18\x01 \x01(\x0b\x32\x19.shop.payments.v1.Payment\"8\n\x11GetPaymentRequest\x12#\n\npayment_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"@\n\x12GetPaymentResponse\x12*\n\x07payment\x18\x01 \x01(\x0b\x32\x19.shop.payments.v1.Payment2\xee\x04\n\x0fPaymentsService\x12\x92\x01\n\x10\x41uthorizePayment\x12).shop.payments.v1.AuthorizePaymentRequest\x1a*.shop.payments.v1.AuthorizePaymentResponse\"\'\x90\x02\x02\xfa\x8d\x19 *\x0fPaymentDeclined*\rPaymentClosed\x12\xa4\x01\n\x0e\x43\x61pturePayment\x12\'.shop.payments.v1.CapturePaymentRequest\x1a(.shop.payments.v1.CapturePaymentResponse\"?\x90\x02\x02\xfa\x8d\x19\x38*\x0fPaymentNotFound*\x0fPaymentDeclined*\x14PaymentNotCapturable\x12z\n\rRefundPayment\x12&.shop.payments.v1.RefundPaymentRequest\x1a\'.shop.payments.v1.RefundPaymentResponse\"\x18\x90\x02\x02\xfa\x8d\x19\x11*\x0fPaymentNotFound\x12\x98\x01\n\nGetPayment\x12#.shop.payments.v1.GetPaymentRequest\x1a$.shop.payments.v1.GetPaymentResponse\"?\x90\x02\x01\xfa\x8d\x19\x17\n\x02\x31s\x10\x02*\x0fPaymentNotFound\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/payments/{payment_id}\x1a\x08\xfa\x8d\x19\x04\n\x02\x35sb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,7 +42,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHORIZEPAYMENTREQUEST'].fields_by_name['order_id']._loaded_options = None
   _globals['_AUTHORIZEPAYMENTREQUEST'].fields_by_name['order_id']._serialized_options = b'\342A\001\002\272H\006r\004\020\001\030@'
   _globals['_AUTHORIZEPAYMENTREQUEST'].fields_by_name['amount']._loaded_options = None
-  _globals['_AUTHORIZEPAYMENTREQUEST'].fields_by_name['amount']._serialized_options = b'\342A\001\002\272H\351\002\272\001r\n\016money.currency\0226currency_code must be three capital letters (ISO 4217)\032(this.currency_code.matches(\'^[A-Z]{3}$\')\272\001\355\001\n\016money.positive\022Vthe amount must be more than 0, at most a million million, and nanos be below one unit\032\202\001this.units >= 0 && this.units <= 1000000000000 && this.nanos >= 0 && this.nanos <= 999999999 && (this.units > 0 || this.nanos > 0)\310\001\001'
+  _globals['_AUTHORIZEPAYMENTREQUEST'].fields_by_name['amount']._serialized_options = b'\342A\001\002\272H\363\002\272\001r\n\016money.currency\0226currency_code must be three capital letters (ISO 4217)\032(this.currency_code.matches(\'^[A-Z]{3}$\')\272\001\367\001\n\016money.positive\022^the amount must be more than 0, at most a hundred million million, and nanos be below one unit\032\204\001this.units >= 0 && this.units <= 100000000000000 && this.nanos >= 0 && this.nanos <= 999999999 && (this.units > 0 || this.nanos > 0)\310\001\001'
   _globals['_AUTHORIZEPAYMENTREQUEST'].fields_by_name['card_number']._loaded_options = None
   _globals['_AUTHORIZEPAYMENTREQUEST'].fields_by_name['card_number']._serialized_options = b'\200\001\001\342A\001\002\272H\022r\0202\016^[0-9]{12,19}$'
   _globals['_CAPTUREPAYMENTREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -66,21 +66,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTSSERVICE'].methods_by_name['GetPayment']._loaded_options = None
   _globals['_PAYMENTSSERVICE'].methods_by_name['GetPayment']._serialized_options = b'\220\002\001\372\215\031\027\n\0021s\020\002*\017PaymentNotFound\202\323\344\223\002\033\022\031/v1/payments/{payment_id}'
   _globals['_AUTHORIZEPAYMENTREQUEST']._serialized_start=240
-  _globals['_AUTHORIZEPAYMENTREQUEST']._serialized_end=795
-  _globals['_AUTHORIZEPAYMENTRESPONSE']._serialized_start=797
-  _globals['_AUTHORIZEPAYMENTRESPONSE']._serialized_end=867
-  _globals['_CAPTUREPAYMENTREQUEST']._serialized_start=869
-  _globals['_CAPTUREPAYMENTREQUEST']._serialized_end=966
-  _globals['_CAPTUREPAYMENTRESPONSE']._serialized_start=968
-  _globals['_CAPTUREPAYMENTRESPONSE']._serialized_end=1036
-  _globals['_REFUNDPAYMENTREQUEST']._serialized_start=1038
-  _globals['_REFUNDPAYMENTREQUEST']._serialized_end=1134
-  _globals['_REFUNDPAYMENTRESPONSE']._serialized_start=1136
-  _globals['_REFUNDPAYMENTRESPONSE']._serialized_end=1203
-  _globals['_GETPAYMENTREQUEST']._serialized_start=1205
-  _globals['_GETPAYMENTREQUEST']._serialized_end=1261
-  _globals['_GETPAYMENTRESPONSE']._serialized_start=1263
-  _globals['_GETPAYMENTRESPONSE']._serialized_end=1327
-  _globals['_PAYMENTSSERVICE']._serialized_start=1330
-  _globals['_PAYMENTSSERVICE']._serialized_end=1952
+  _globals['_AUTHORIZEPAYMENTREQUEST']._serialized_end=805
+  _globals['_AUTHORIZEPAYMENTRESPONSE']._serialized_start=807
+  _globals['_AUTHORIZEPAYMENTRESPONSE']._serialized_end=877
+  _globals['_CAPTUREPAYMENTREQUEST']._serialized_start=879
+  _globals['_CAPTUREPAYMENTREQUEST']._serialized_end=976
+  _globals['_CAPTUREPAYMENTRESPONSE']._serialized_start=978
+  _globals['_CAPTUREPAYMENTRESPONSE']._serialized_end=1046
+  _globals['_REFUNDPAYMENTREQUEST']._serialized_start=1048
+  _globals['_REFUNDPAYMENTREQUEST']._serialized_end=1144
+  _globals['_REFUNDPAYMENTRESPONSE']._serialized_start=1146
+  _globals['_REFUNDPAYMENTRESPONSE']._serialized_end=1213
+  _globals['_GETPAYMENTREQUEST']._serialized_start=1215
+  _globals['_GETPAYMENTREQUEST']._serialized_end=1271
+  _globals['_GETPAYMENTRESPONSE']._serialized_start=1273
+  _globals['_GETPAYMENTRESPONSE']._serialized_end=1337
+  _globals['_PAYMENTSSERVICE']._serialized_start=1340
+  _globals['_PAYMENTSSERVICE']._serialized_end=1962
 # @@protoc_insertion_point(module_scope)
