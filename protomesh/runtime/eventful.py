@@ -13,7 +13,6 @@ from protomesh.runtime.app import App
 from protomesh.runtime.cannot_start import CannotStart
 from protomesh.runtime.jobs import Job, every
 from protomesh.runtime.launch import Launch
-from protomesh.runtime.lease import Lease
 from protomesh.runtime.mesh import Mesh
 
 if TYPE_CHECKING:
@@ -88,9 +87,7 @@ def events_of(app: App, mesh: Mesh, launch: Launch) -> Events:
     relay = None
     if launch.subscribers:
         transport = MeshTransport(mesh.client(EventConsumerServiceStub))
-        relay = Relay(
-            mesh.opened, transport, launch.subscribers, Lease(launch.data / "relay.lock"), retries=app.retries
-        )
+        relay = Relay(mesh.opened, transport, launch.subscribers, mesh.opened.lease("relay"), retries=app.retries)
     if not app.consumers:
         return Events(relay=relay)
     inbox = Inbox(mesh.opened, consumers)

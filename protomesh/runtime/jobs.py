@@ -13,7 +13,7 @@ import structlog
 
 from protomesh.runtime.current import Metadatum, Scope, current
 from protomesh.runtime.interruptible import Interruptible, Interruption
-from protomesh.runtime.lease import Lease
+from protomesh.runtime.lease import FileLease
 
 __all__ = ["Job", "Jobs", "every"]
 
@@ -72,7 +72,7 @@ class Jobs:
 
     async def _repeat(self, job: Job) -> None:
         file = self._data / f"job-{re.sub('[^A-Za-z0-9_.-]', '_', job.name)}.lock"
-        lease = Lease(file) if job.one_worker else None
+        lease = FileLease(file) if job.one_worker else None
         try:
             while True:
                 if lease is None or lease.acquire():

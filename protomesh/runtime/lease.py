@@ -4,16 +4,29 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
-__all__ = ["Lease"]
+__all__ = ["FileLease", "Lease"]
 
 # How often a worker without the lease asks for it.
 _INTERVAL_SECONDS = 1.0
 
 
-class Lease:
+class Lease(Protocol):
+    """What one of several workers has, and a crash gives up."""
+
+    def held(self) -> AbstractAsyncContextManager[None]:
+        """Waits until this worker has the lease, and keeps it for the block."""
+        ...
+
+    async def wait_lost(self) -> None:
+        """Returns if the lease was lost inside the block: another worker may have it already."""
+        ...
+
+
+class FileLease:
     """A lock between processes of one machine that the kernel gives up with its holder, however that ends."""
 
     def __init__(self, file: Path) -> None:
@@ -22,13 +35,17 @@ class Lease:
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[None]:
-        """Waits until this worker has the lease, and keeps it for the block."""
+        """See `Lease`."""
         while not self.acquire():  # noqa: ASYNC110 - nothing tells when another process ends
             await asyncio.sleep(_INTERVAL_SECONDS)
         try:
             yield
         finally:
             self.release()
+
+    async def wait_lost(self) -> None:
+        """See `Lease`. The kernel takes it from nobody."""
+        await asyncio.get_running_loop().create_future()
 
     def acquire(self) -> bool:
         """Whether this worker has the lease; it keeps it until `release`."""

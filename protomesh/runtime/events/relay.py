@@ -13,6 +13,7 @@ from protomesh.runtime.events.retries import Retries
 from protomesh.runtime.events.transport import Transport, Undelivered
 from protomesh.runtime.lease import Lease
 from protomesh.runtime.store import Contended, Database, changes
+from protomesh.runtime.store.errors import Unreachable
 
 __all__ = ["Relay"]
 
@@ -20,6 +21,10 @@ _MAX_BATCH = 200
 _MIN_TRIM_SECONDS = 1.0
 
 _log = structlog.get_logger("protomesh.runtime")
+
+
+class _LeaseLost(Exception):  # noqa: N818 - it says what happened
+    """Another worker may deliver from here on."""
 
 
 class Relay:
@@ -56,12 +61,25 @@ class Relay:
 
     async def run(self) -> None:
         """Delivers until it is cancelled, while it has the lease."""
+        while True:
+            try:
+                await self._lead()
+            except* (_LeaseLost, Unreachable):
+                _log.warning("the relay has lost its lease, or can't ask for it")
+            await asyncio.sleep(self._retries.pause(1).total_seconds())
+
+    async def _lead(self) -> None:
         async with self._lease.held(), asyncio.TaskGroup() as group:
+            group.create_task(self._until_lost())
             group.create_task(self._forever(self._trim, "trim"))
             for subscriber, events in sorted(self._events.items()):
                 queue = Queue(self._database, subscriber, events, retries=self._retries, now=self._now)
                 delivery = _Deliveries(queue, subscriber, self._transport, self._retries)
                 group.create_task(self._forever(lambda delivery=delivery: self._follow(delivery), subscriber))  # type: ignore[misc] # mypy can't type a lambda's default
+
+    async def _until_lost(self) -> None:
+        await self._lease.wait_lost()
+        raise _LeaseLost
 
     async def _forever(self, work: Callable[[], Awaitable[None]], about: str) -> None:
         """A fault of the database must not be the last thing that a relay sees."""

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from protomesh.runtime.current import time_remaining
+from protomesh.runtime.lease import Lease
 from protomesh.runtime.store.dialect import dialect_of
 from protomesh.runtime.store.errors import Contended, Unconfirmed, Unreachable
 from protomesh.runtime.store.uninterrupted import uninterrupted
@@ -90,6 +91,10 @@ class Database:
         """
         async with self._session(self._reader, self._readers) as tx:
             yield tx
+
+    def lease(self, name: str) -> Lease:
+        """What one of all workers that share this database has at a time: each asks for it by the same name."""
+        return self._dialect.lease(self.url, name)
 
     async def close(self) -> None:
         """Closes every connection. Whoever still iterates over `changes` gets an error."""

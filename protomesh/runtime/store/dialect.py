@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from protomesh.runtime.errors import StatusError
+from protomesh.runtime.lease import Lease
 from protomesh.runtime.store.changes import Feed
 
 __all__ = ["Dialect", "Role", "dialect_of"]
@@ -42,6 +43,10 @@ class Dialect(Protocol):
 
     def feed(self, url: URL) -> Feed:
         """What notices changes, by whomever."""
+        ...
+
+    def lease(self, url: URL, name: str) -> Lease:
+        """What one of all workers that share the database has, on whatever machine."""
         ...
 
     async def kept_digest(self, url: URL, package: str) -> str | None:

@@ -28,12 +28,14 @@ from protomesh.runtime.store.url import NoDatabase
 
 __all__ = [
     "READERS",
+    "AdvisoryLease",
     "Listener",
     "empty",
     "engine",
     "feed",
     "first",
     "kept_digest",
+    "lease",
     "migrate",
     "opened",
     "refusal",
@@ -276,6 +278,70 @@ class Listener(Feed):
     async def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.terminate()  # nothing is in progress, and a server that is gone can't say good-bye
+            self._connection = None
+
+
+def lease(url: URL, name: str) -> "AdvisoryLease":
+    """A lock that the server keeps."""
+    return AdvisoryLease(url, name)
+
+
+class AdvisoryLease:
+    """An advisory lock of a connection of its own: the server gives it up when the connection ends.
+
+    A connection that is lost has lost the lease, which its worker learns at once from the socket, or from a question
+    that nobody answers.
+    """
+
+    def __init__(self, url: URL, name: str) -> None:
+        self._url = url
+        self._name = f"protomesh_{name}"
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._lost = asyncio.Event()
+
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[None]:
+        """Waits until this worker has the lease, and keeps it for the block.
+
+        Raises:
+            Unreachable: there is no database to speak with.
+        """
+        try:
+            self._connection = await _connect(self._url, _SETTINGS)
+            self._lost.clear()
+            self._connection.add_termination_listener(lambda _connection: self._lost.set())
+            await self._connection.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", self._name)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            self._let_go()
+            _log.warning("the database can't be reached: %s", _reason(error))
+            raise Unreachable from error
+        except BaseException:
+            self._let_go()
+            raise
+        try:
+            yield
+        finally:
+            self._let_go()
+
+    async def wait_lost(self) -> None:
+        """Returns when the connection is lost."""
+        while not self._lost.is_set():
+            try:
+                async with asyncio.timeout(_PING_SECONDS):
+                    await self._lost.wait()
+            except TimeoutError:
+                await self._ping()
+
+    async def _ping(self) -> None:
+        assert self._connection is not None  # asked inside the block only
+        try:
+            await self._connection.execute("SELECT", timeout=_CONNECT_SECONDS)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self._lost.set()
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
             self._connection = None
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from protomesh.runtime.errors import StatusError
+from protomesh.runtime.lease import FileLease
 from protomesh.runtime.store.changes import Feed
 from protomesh.runtime.store.dialect import Role
 from protomesh.runtime.store.errors import Contended, InUse
@@ -33,6 +34,7 @@ __all__ = [
     "feed",
     "first",
     "kept_digest",
+    "lease",
     "migrate",
     "opened",
     "refusal",
@@ -130,6 +132,11 @@ def _is_busy(error: DBAPIError) -> bool:
 def feed(url: URL) -> Feed:
     """The changes of a file."""
     return DataVersion(sqlite_file(url))
+
+
+def lease(url: URL, name: str) -> FileLease:
+    """A lock on a file beside the database's: whoever shares that is on one machine."""
+    return FileLease(_lock_file(url, name))
 
 
 class DataVersion(Feed):

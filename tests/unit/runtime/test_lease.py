@@ -3,13 +3,13 @@ import signal
 import sys
 from pathlib import Path
 
-from protomesh.runtime.lease import Lease
+from protomesh.runtime.lease import FileLease
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from protomesh.runtime.lease import Lease
-assert Lease(Path(sys.argv[1])).acquire()
+from protomesh.runtime.lease import FileLease
+assert FileLease(Path(sys.argv[1])).acquire()
 print("mine", flush=True)
 time.sleep(60)
 """
@@ -17,7 +17,7 @@ time.sleep(60)
 
 async def test_a_lease_has_one_holder(tmp_path: Path) -> None:
     """Who has it may ask again; who hasn't gets it when it is let go."""
-    first, second = Lease(tmp_path / "lease"), Lease(tmp_path / "lease")
+    first, second = FileLease(tmp_path / "lease"), FileLease(tmp_path / "lease")
     async with first.held():
         assert first.acquire()
         assert not second.acquire()
@@ -27,7 +27,7 @@ async def test_a_lease_has_one_holder(tmp_path: Path) -> None:
 
 async def test_a_crash_gives_a_lease_up(tmp_path: Path) -> None:
     """At once: the kernel does it."""
-    lease = Lease(tmp_path / "lease")
+    lease = FileLease(tmp_path / "lease")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", HOLDER, str(tmp_path / "lease"), stdout=asyncio.subprocess.PIPE
     )

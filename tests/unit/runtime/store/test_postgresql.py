@@ -10,6 +10,7 @@ import grpc
 import pytest
 from sqlalchemy import URL, func, insert, select, text
 
+from protomesh.runtime.lease import Lease
 from protomesh.runtime.store import (
     Contended,
     Database,
@@ -315,3 +316,33 @@ def test_an_emptied_database_can_be_migrated_again(server: Databases, url: URL) 
     )
     assert server.query(url, left) == []
     assert upgrade(url, PACKAGE) != []
+
+
+async def test_a_lease_is_lost_with_its_connection(db: Database, url: URL, server: Databases) -> None:
+    """Its holder learns of it, and who waits has it: on another machine, as far as the server can tell."""
+    other = await server.open(url)
+    lease = db.lease("relay")
+    async with asyncio.timeout(SOON):
+        async with lease.held():
+            second = asyncio.create_task(_held(other.lease("relay")))
+            async with db.begin() as tx:
+                ended = await tx.scalar(
+                    text(
+                        "SELECT count(pg_terminate_backend(pid)) FROM pg_locks JOIN pg_database d ON d.oid = database "
+                        "WHERE locktype = 'advisory' AND granted AND datname = current_database()"
+                    )
+                )
+            assert ended == 1
+            await lease.wait_lost()
+            await second
+
+
+async def test_a_lease_without_a_server_is_refused() -> None:
+    """Who asks for it asks again later."""
+    with pytest.raises(Unreachable):
+        await _held(dialect_of(SILENT).lease(SILENT, "relay"))
+
+
+async def _held(lease: Lease) -> None:
+    async with lease.held():
+        pass
