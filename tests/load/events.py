@@ -39,10 +39,10 @@ async def measure(events: int) -> float:
         async with (
             Database(urls["bakery"]) as outbox,
             Database(urls["shelf"]) as shelf,
-            through_envoy(layout) as egress,
+            through_envoy(layout) as between,
         ):
             await create_tables(shelf)
-            bakery = Bakery(project, layout, urls, egress, outbox, shelf)
+            bakery = Bakery(project, layout, urls, between, outbox, shelf)
             try:
                 await bakery.bake(events)
                 await bakery.start("shelf", "bakery")

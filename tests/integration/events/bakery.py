@@ -6,7 +6,7 @@ import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -46,12 +46,18 @@ class Bakery:
     """What a test does to the two, and what it sees of them."""
 
     def __init__(
-        self, project: Path, layout: Layout, urls: dict[str, URL], egress: str, outbox: Database, shelf: Database
+        self,
+        project: Path,
+        layout: Layout,
+        urls: dict[str, URL],
+        between: "Nothing | Envoy",
+        outbox: Database,
+        shelf: Database,
     ) -> None:
         self._project = project
         self._layout = layout
         self._urls = urls
-        self._egress = egress
+        self.between = between
         self.outbox = outbox
         self.shelf = shelf
         self._processes: dict[str, Process] = {}
@@ -65,7 +71,7 @@ class Bakery:
             told = environment(
                 name,
                 listen,
-                self._egress,
+                self.between.egress,
                 str(self._project / "data" / name),
                 log="json",
                 subscribes=[EVENT] if name == "shelf" else [],
@@ -190,14 +196,42 @@ class Bakery:
             await health.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=30)
 
 
-@asynccontextmanager
-async def direct(layout: Layout) -> AsyncIterator[str]:
+class Nothing:
     """No mesh: a call goes straight to the subscriber."""
-    yield f"unix:{layout.worker_socket('shelf', 1, 0)}"
+
+    def __init__(self, layout: Layout) -> None:
+        self.egress = f"unix:{layout.worker_socket('shelf', 1, 0)}"
+
+
+class Envoy:
+    """A real one, with the configuration that the mesh makes."""
+
+    process: EnvoyProcess
+
+    def __init__(self, layout: Layout, bootstrap: dict[str, Any]) -> None:
+        self._layout = layout
+        self._bootstrap = bootstrap
+        self.egress = f"unix:{layout.egress_socket('bakery')}"
+
+    async def start(self) -> None:
+        """Starts it, and returns when it serves."""
+        self.process = await EnvoyProcess.start(find(), self._bootstrap, self._layout, concurrency=1)
+        await self.process.wait_live()
+
+    async def kill(self) -> None:
+        """SIGKILL: every call in progress ends without an answer."""
+        os.kill(self.process.pid, signal.SIGKILL)
+        await self.process.wait()
 
 
 @asynccontextmanager
-async def through_envoy(layout: Layout) -> AsyncIterator[str]:
+async def direct(layout: Layout) -> AsyncIterator[Nothing]:
+    """No mesh between the two."""
+    yield Nothing(layout)
+
+
+@asynccontextmanager
+async def through_envoy(layout: Layout) -> AsyncIterator[Envoy]:
     """The mesh: a call goes by the publisher's egress."""
     here = Origin(file="mesh.yaml")
     bakery = Service(
@@ -209,15 +243,18 @@ async def through_envoy(layout: Layout) -> AsyncIterator[str]:
     )
     endpoints = {"shelf": [Endpoint(address=UnixAddress(layout.worker_socket("shelf", 1, 0)))]}
     bootstrap = static_bootstrap(render(topology, layout), layout, endpoints)
-    envoy = await EnvoyProcess.start(find(), bootstrap, layout, concurrency=1)
+    between = Envoy(layout, bootstrap)
+    await between.start()
     try:
-        await envoy.wait_live()
-        yield f"unix:{layout.egress_socket('bakery')}"
+        yield between
     finally:
-        await envoy.stop()
+        await between.process.stop()
 
 
-TRANSPORTS = {"direct": direct, "mesh": through_envoy}
+TRANSPORTS: dict[str, Callable[[Layout], AbstractAsyncContextManager[Nothing | Envoy]]] = {
+    "direct": direct,
+    "mesh": through_envoy,
+}
 
 
 def layout_in(directory: str) -> Layout:

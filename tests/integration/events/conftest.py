@@ -30,8 +30,8 @@ async def bakery(request: pytest.FixtureRequest, project: Path, database: Databa
     await create_tables(shelf)
     with tempfile.TemporaryDirectory(prefix="pm", dir="/tmp") as directory:
         layout = layout_in(directory)
-        async with TRANSPORTS[request.param](layout) as egress:
-            made = Bakery(project, layout, urls, egress, outbox, shelf)
+        async with TRANSPORTS[request.param](layout) as between:
+            made = Bakery(project, layout, urls, between, outbox, shelf)
             try:
                 yield made
             finally:

@@ -3,7 +3,7 @@
 import pytest
 
 from protomesh.runtime.events.dead_letters import replay, skip, stuck
-from tests.integration.events.bakery import Bakery
+from tests.integration.events.bakery import Bakery, Envoy
 
 FAILURES = 3  # that make a dead letter, as the publisher says
 ROUNDS = 4
@@ -47,6 +47,22 @@ async def test_nothing_is_lost_or_doubled_by_a_crash(bakery: Bakery, victim: str
         await bakery.kill(victim)
         await bakery.bake(A_ROUND // 4)
         await bakery.start(victim)
+    await bakery.applied_in_full()
+    assert await bakery.deferred(dead=True) == 0
+
+
+@pytest.mark.parametrize("bakery", ["mesh"], indirect=True)
+async def test_nothing_is_lost_or_doubled_when_envoy_is_killed(bakery: Bakery) -> None:
+    """What was in progress ends without an answer, and comes again once there is an Envoy."""
+    assert isinstance(bakery.between, Envoy)
+    await bakery.start("shelf", "bakery")
+    for _ in range(ROUNDS):
+        before = await bakery.count_applied()
+        await bakery.bake(A_ROUND)
+        await grown(bakery, before)
+        await bakery.between.kill()
+        await bakery.bake(A_ROUND // 4)
+        await bakery.between.start()
     await bakery.applied_in_full()
     assert await bakery.deferred(dead=True) == 0
 
