@@ -14,9 +14,11 @@ import structlog
 from grpc.aio import AioRpcError
 
 from protomesh.runtime import detached
+from protomesh.runtime.events import publish
 from protomesh.runtime.store import Database, Transaction, changes
 from services.orders import store
 from services.orders.domain import Failure, FailureKind, Line, Order, OrderState, named
+from services.orders.events import event_of
 from shop.inventory.v1 import (
     ConfirmReservationRequest,
     InventoryServiceStub,
@@ -88,6 +90,8 @@ class Checkout:
                 break
             async with self._db.begin() as tx:
                 kept = await store.keep(tx, moved, run)
+                if kept and (event := event_of(moved)) is not None:
+                    await publish(tx, event)
             if not kept:
                 _log.warning("another run carries the order on", order_id=order.order_id)
                 break

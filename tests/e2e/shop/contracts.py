@@ -8,8 +8,10 @@ from protomesh.v1 import options_pb2
 from shop.catalog.v1 import CatalogServiceServicer
 from shop.identity.v1 import IdentityServiceServicer
 from shop.inventory.v1 import InventoryServiceServicer
+from shop.notifications.v1 import NotificationsServiceServicer
 from shop.orders.v1 import OrdersServiceServicer
 from shop.payments.v1 import PaymentsServiceServicer
+from shop.recommendations.v1 import RecommendationsServiceServicer
 
 SERVICES = sorted(
     f"{servicer.__module__.rpartition('.')[0]}.{servicer.__name__.removesuffix('Servicer')}"
@@ -17,16 +19,20 @@ SERVICES = sorted(
         CatalogServiceServicer,
         IdentityServiceServicer,
         InventoryServiceServicer,
+        NotificationsServiceServicer,
         OrdersServiceServicer,
         PaymentsServiceServicer,
+        RecommendationsServiceServicer,
     )
 )
 
 
 def _methods(*audiences: int) -> Iterator[str]:
     for service in SERVICES:
-        for method in descriptor_pool.Default().FindServiceByName(service).methods:
-            if method.GetOptions().Extensions[options_pb2.method].audience in audiences:
+        declared = descriptor_pool.Default().FindServiceByName(service)
+        default = declared.GetOptions().Extensions[options_pb2.service].audience
+        for method in declared.methods:
+            if (method.GetOptions().Extensions[options_pb2.method].audience or default) in audiences:
                 yield f"{service}/{method.name}"
 
 
