@@ -39,7 +39,7 @@ _SETTINGS = {
 
 # Makes a cluster and runs its server, until nobody holds the other end of stdin: however the session ended. Then the
 # files go, too.
-_TETHERED = """
+_TETHERED = r"""
 directory=$1 programs=$2
 shift 2
 trap 'rm -rf "$directory"' EXIT
@@ -47,9 +47,13 @@ if ! "$programs/initdb" -D data -U postgres -A trust -E UTF8 --no-locale -N >log
   cat log >&2
   exit 1
 fi
+# Whoever is not the superuser has a password, as anywhere else.
+printf 'local all postgres trust\nlocal all all scram-sha-256\n' >data/pg_hba.conf
 "$programs/postgres" -D "$directory/data" -k "$directory" "$@" >log 2>&1 </dev/null &
 server=$!
 read -r _
+# INT does not wait for clients; but until the server asks for it, a shell's background process ignores it.
+kill -TERM "$server" 2>/dev/null
 kill -INT "$server" 2>/dev/null
 wait "$server"
 """
@@ -152,7 +156,7 @@ def _programs(user: Mapping[str, Any]) -> Path:
             subprocess.run(  # noqa: S603 - asks a program of PostgreSQL which it is
                 [directory / "postgres", "--version"], check=True, capture_output=True, cwd="/", **user
             )
-        except (OSError, subprocess.CalledProcessError) as error:
+        except (OSError, subprocess.SubprocessError) as error:
             tried.append(f"{directory}: {error}")  # as below /root, where no other user may look
         else:
             return directory

@@ -19,6 +19,7 @@ from protomesh.runtime.store import (
     Unreachable,
     Unstorable,
     changes,
+    migrated,
     postgresql,
 )
 from protomesh.runtime.store.dialect import dialect_of
@@ -271,6 +272,46 @@ async def test_a_start_without_a_server_names_it_and_no_password() -> None:
     with pytest.raises(NoDatabase, match=r"shop:\*\*\*@/shop.*nowhere") as missing:
         await is_migrated(SILENT, PACKAGE)
     assert "secret" not in str(missing.value)
+
+
+@pytest.fixture
+def owned(server: Databases, postgresql_server: PostgreSQL) -> Iterator[URL]:
+    """An empty database that belongs to an ordinary user, whose password has everything that a URL escapes."""
+    made = server.empty()
+    password = "p@ss:w/rd %41?#&é"
+    postgresql_server.query("postgres", f"CREATE ROLE shopper LOGIN PASSWORD '{password}'")
+    postgresql_server.query("postgres", f'ALTER DATABASE "{made.database}" OWNER TO shopper')
+    yield made.set(username="shopper", password=password)
+    postgresql_server.drop(str(made.database))
+    postgresql_server.query("postgres", "DROP ROLE shopper")
+
+
+async def test_an_ordinary_owner_may_do_it_all(owned: URL) -> None:
+    """Migrate in a process of its own, write, read, hear of changes, and empty it again; with its password."""
+    await migrated(owned, PACKAGE)
+    dialect_of(owned).migrate(owned, lambda connection: connection.exec_driver_sql("CREATE TABLE things (number INT)"))
+    async with Database(owned) as db:
+        feed = changes(db)
+        await anext(feed)
+        async with db.begin() as tx:
+            await tx.execute(text("INSERT INTO things VALUES (3)"))
+        async with asyncio.timeout(SOON):
+            await anext(feed)
+        assert await number(db) == 3
+    dialect_of(owned).empty(owned)
+    assert not await is_migrated(owned, PACKAGE)
+
+
+async def test_a_wrong_password_is_not_repeated(owned: URL, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither to who starts a worker, nor in the log of one that runs."""
+    wrong = owned.set(password="wrong-secret")
+    with pytest.raises(NoDatabase, match=r"shopper:\*\*\*@.*authentication failed") as refused:
+        await migrated(wrong, PACKAGE)
+    async with Database(wrong) as db:
+        with pytest.raises(Unreachable):
+            await number(db)
+    assert "authentication failed" in caplog.text
+    assert "secret" not in f"{refused.value} {caplog.text}"
 
 
 async def test_a_database_without_the_stores_tables_says_what_to_do(server: Databases) -> None:
