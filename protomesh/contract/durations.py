@@ -15,6 +15,7 @@ _LONGEST = timedelta(days=365)
 SHORTEST_LIMIT_PERIOD = timedelta(milliseconds=50)
 """Envoy refuses its configuration for a rate limit over less: its buckets are filled by a timer."""
 
+_MANY = 10**9  # a number has nine digits at most
 _WRITTEN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)")
 
 
@@ -38,8 +39,9 @@ def parse_duration(text: str) -> timedelta:
 def format_duration(duration: timedelta) -> str:
     """Writes a duration as `parse_duration` reads it, in the largest unit without a fraction, if there is one."""
     for unit in ("h", "m", "s", "ms"):
-        if duration % _UNITS[unit] == timedelta(0):
-            return f"{duration // _UNITS[unit]}{unit}"
+        whole, rest = divmod(duration, _UNITS[unit])
+        if not rest and whole < _MANY:
+            return f"{whole}{unit}"
     if duration < _UNITS["s"]:
         return f"{duration / _UNITS['ms']:.3f}".rstrip("0") + "ms"
     return f"{duration / _UNITS['s']:.6f}".rstrip("0") + "s"
