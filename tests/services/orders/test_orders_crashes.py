@@ -14,9 +14,10 @@ from typing import TypeVar
 import pytest
 from google.type.money_pb2 import Money
 from grpc.aio import AioRpcError
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from protomesh.runtime import Context, User
+from protomesh.runtime.events.tables import OUTBOX
 from protomesh.runtime.server import Server
 from protomesh.runtime.store import Database
 from protomesh.testing.database import Databases
@@ -45,6 +46,8 @@ from shop.orders.v1 import (
     CardDeclined,
     ListOrdersRequest,
     Order,
+    OrderCancelled,
+    OrderConfirmed,
     OrderInterrupted,
     OrdersServiceStub,
     PlaceOrderRequest,
@@ -67,7 +70,11 @@ LINES = {"matcha": 2, "honey-spoon": 1}
 PAID, PAID_BACK = ["authorize", "capture"], ["authorize", "capture", "refund"]
 NOTHING_LEFT = [PAID_BACK, ["authorize", "release"], ["authorize", "no capture"], []]  # held or charged
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-SETTLED = {Order.STATE_PLACED, Order.STATE_FAILED, Order.STATE_CANCELLED}
+NEWS = {
+    Order.STATE_PLACED: ["OrderConfirmed"],
+    Order.STATE_FAILED: ["OrderCancelled"],
+    Order.STATE_CANCELLED: ["OrderConfirmed", "OrderCancelled"],
+}
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -182,6 +189,14 @@ class Shop:
             rows = await tx.execute(text("SELECT product_id, on_hand, reserved FROM stock"))
             return {row.product_id: (row.on_hand, row.reserved) for row in rows if row.product_id in LINES}
 
+    async def told(self) -> dict[str, list[str]]:
+        """What others learn of each order."""
+        found = defaultdict[str, list[str]](list)
+        async with self.orders.read() as tx:
+            for row in await tx.execute(select(OUTBOX.c.key, OUTBOX.c.event_type).order_by(OUTBOX.c.sequence)):
+                found[row.key].append(row.event_type.rpartition(".")[2])
+        return found
+
     def ledger(self) -> dict[str, list[str]]:
         """What the bank did, or refused to do, for each payment."""
         return ledger(self.bank)
@@ -214,7 +229,13 @@ async def shop(database: Databases, tmp_path: Path) -> AsyncGenerator[Shop]:
                 await database("services.payments"), bank, now, timedelta(seconds=10)
             ),
         }
-        environment = {"PROTOMESH_DATABASE_URL": orders_url.render_as_string(hide_password=False)}
+        environment = {
+            "PROTOMESH_DATABASE_URL": orders_url.render_as_string(hide_password=False),
+            # Nobody answers by that name, so that events stay where they were published.
+            "PROTOMESH_SUBSCRIBERS": " ".join(
+                f"{event.DESCRIPTOR.full_name}=nobody" for event in (OrderConfirmed, OrderCancelled)
+            ),
+        }
         async with AsyncExitStack() as stack:
             sockets = stack.enter_context(tempfile.TemporaryDirectory(prefix="pm-"))
             for number, (name, servicer) in enumerate(servicers.items()):
@@ -247,7 +268,7 @@ async def placed(orders: OrdersServiceStub) -> list[Order]:
     async with asyncio.timeout(SOON):
         while True:
             found = (await orders.ListOrders(ListOrdersRequest(page_size=100))).orders
-            if all(order.state in SETTLED for order in found):
+            if all(order.state in NEWS for order in found):
                 return list(found)
             await asyncio.sleep(0.05)
 
@@ -260,6 +281,7 @@ async def check_that_everything_adds_up(shop: Shop, orders: list[Order], before:
         done = ledger.pop(domain.named(order.order_id, "payment:"), [])
         assert done in ([PAID] if order.state == Order.STATE_PLACED else NOTHING_LEFT)
     assert ledger == {}  # and nobody was charged for anything else
+    assert await shop.told() == {order.order_id: NEWS[order.state] for order in orders}
     came_about = sum(order.state == Order.STATE_PLACED for order in orders)
     assert await shop.stock() == {
         product: (on_hand - came_about * LINES[product], reserved) for product, (on_hand, reserved) in before.items()
