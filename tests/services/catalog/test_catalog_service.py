@@ -110,6 +110,35 @@ async def test_products_added_meanwhile_neither_repeat_nor_hide_others(catalog: 
     assert len(after) == SEEDED - 5 + 1
 
 
+@pytest.mark.parametrize("query", ["", "new"], ids=["list", "search"])
+async def test_every_product_that_stays_is_on_one_page_however_others_come_and_go(
+    catalog: CatalogServiceStub, db: Database, database: Databases, query: str
+) -> None:
+    """Between any two pages: some before the place and some after it, and the very product that it is."""
+    staying = {f"n{number:02}" for number in range(0, 40, 2)}
+    await catalog.ImportProducts(imports(*(product(each) for each in staying)))
+    seen: list[str] = []
+    token = ""
+    while True:
+        if query:
+            search = SearchProductsRequest(query=query, page_size=3, page_token=token)
+            found = await catalog.SearchProducts(search)
+            products, token = found.products, found.next_page_token
+        else:
+            listed = await catalog.ListProducts(ListProductsRequest(page_size=3, page_token=token))
+            products, token = listed.products, listed.next_page_token
+        seen += [each.product_id for each in products]
+        if not token:
+            break
+        last = seen[-1]
+        await catalog.ImportProducts(imports(product(f"a{len(seen):02}"), product(f"{last}-x"), product(f"{last}-y")))
+        if last not in staying:
+            database.query(db.url, f"DELETE FROM products WHERE product_id = '{last}'")
+    assert len(seen) == len(set(seen))
+    assert staying <= set(seen)
+    assert seen == sorted(seen)
+
+
 async def test_a_search_finds_products_that_have_every_word(catalog: CatalogServiceStub) -> None:
     """Anywhere in their text, in any case and order."""
     found = await catalog.SearchProducts(SearchProductsRequest(query="BLACK tea 100"))
@@ -156,6 +185,46 @@ async def test_a_changed_title_is_found(catalog: CatalogServiceStub) -> None:
     await catalog.UpdateProduct(UpdateProductRequest(product=Product(product_id="matcha", title="Grüner Staub")))
     found = await catalog.SearchProducts(SearchProductsRequest(query="GRÜNER"))
     assert [product.product_id for product in found.products] == ["matcha"]
+
+
+async def test_a_star_replaces_the_whole_product(catalog: CatalogServiceStub) -> None:
+    """What is not set is cleared: the mask, not the values, says what changes."""
+    price = Money(currency_code="EUR", units=7)
+    await catalog.UpdateProduct(
+        UpdateProductRequest(
+            product=Product(product_id="matcha", title="Matcha", price=price), update_mask=FieldMask(paths=["*"])
+        )
+    )
+    after = await get(catalog, "matcha")
+    assert (after.title, after.description, after.category, after.sellable) == ("Matcha", "", "", False)
+    assert after.price == price
+
+
+async def test_a_field_is_cleared_by_its_name_alone(catalog: CatalogServiceStub) -> None:
+    """Without a mask nobody could take a product out of sale: false is what is not set."""
+    taken = UpdateProductRequest(product=Product(product_id="matcha"), update_mask=FieldMask(paths=["sellable"]))
+    await catalog.UpdateProduct(UpdateProductRequest(product=Product(product_id="matcha", sellable=False)))
+    assert (await get(catalog, "matcha")).sellable
+    await catalog.UpdateProduct(taken)
+    assert not (await get(catalog, "matcha")).sellable
+
+
+async def test_a_part_of_a_field_changes(catalog: CatalogServiceStub) -> None:
+    """Its other parts stay, whatever is sent for them."""
+    before = (await get(catalog, "matcha")).price
+    cheaper = Product(product_id="matcha", price=Money(currency_code="USD", units=before.units - 1, nanos=5))
+    changed = await catalog.UpdateProduct(
+        UpdateProductRequest(product=cheaper, update_mask=FieldMask(paths=["price.units"]))
+    )
+    before.units -= 1
+    assert changed.product.price == before
+
+
+async def test_an_update_without_an_etag_is_whoever_comes_last(catalog: CatalogServiceStub) -> None:
+    """Who does not care what others changed says none."""
+    for title in ("One", "Two"):
+        changed = await catalog.UpdateProduct(UpdateProductRequest(product=Product(product_id="matcha", title=title)))
+        assert changed.product.title == title
 
 
 async def test_an_update_of_what_somebody_else_changed_is_refused(catalog: CatalogServiceStub) -> None:

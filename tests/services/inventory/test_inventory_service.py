@@ -233,6 +233,28 @@ class TestAdjustStock:
         assert first[0] == first[1] == again[0]
         assert (await stock(inventory)).on_hand == KETTLES + 3
 
+    async def test_an_id_of_another_scan_ends_the_stream(self, inventory: InventoryServiceStub) -> None:
+        """ALREADY_EXISTS: that scanner can't tell its scans apart; nothing is counted."""
+        once = scan(3)
+        await adjust(inventory, once)
+        once.delta = 4
+        with pytest.raises(AioRpcError) as reused:
+            await adjust(inventory, once, scan(1))
+        assert reused.value.code() is grpc.StatusCode.ALREADY_EXISTS
+        assert (await stock(inventory)).on_hand == KETTLES + 3
+
+    async def test_a_refused_scan_is_refused_again(
+        self, inventory: InventoryServiceStub, catalog: Fake[CatalogServiceStub]
+    ) -> None:
+        """Its acknowledgement was lost, and meanwhile it could be applied: whoever wants that scans anew."""
+        catalog.on(catalog.stub.GetProduct).returns(ProductNotFound(product_id="soon"))
+        early = scan(4, "soon")
+        [refused] = await adjust(inventory, early)
+        catalog.on(catalog.stub.GetProduct).returns(GetProductResponse(product=Product(product_id="soon")))
+        again, anew = await adjust(inventory, early, scan(4, "soon"))
+        assert again == refused
+        assert anew.stock.on_hand == 4
+
     async def test_what_orders_hold_can_not_go_out(self, inventory: InventoryServiceStub) -> None:
         """That scan is refused, and the stream goes on."""
         await inventory.Reserve(reserve(2))
