@@ -29,7 +29,7 @@ class Context(Scope):
     gets deadline, trace and user by itself.
     """
 
-    __slots__ = ("_call", "_drain", "_forwarded", "_metadata", "_trailing", "capped")
+    __slots__ = ("_call", "_drain", "_forwarded", "_metadata", "_trailing", "_user", "capped")
 
     def __init__(
         self, call: ServicerContext[Any, Any], method: Method, drain: Drain, loop: asyncio.AbstractEventLoop
@@ -46,12 +46,15 @@ class Context(Scope):
         self._drain = drain
         self._metadata: Mapping[str, str | bytes] | None = None
         self._forwarded: tuple[Metadatum, ...] | None = None
+        self._user: User | None = None
         self._trailing: tuple[Metadatum, ...] = ()
 
     @property
     def user(self) -> User | None:
         """On whose behalf the call is made. None where the contract asks for no user."""
-        return user_of(self.metadata)
+        if self._user is None:
+            self._user = user_of(self.metadata)
+        return self._user
 
     def require_user(self) -> User:
         """The user. A call on nobody's behalf ends here.

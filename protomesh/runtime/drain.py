@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 from protomesh.runtime.interruptible import Interruptible, Interruption
 
@@ -20,16 +21,21 @@ class Drain:
 
     def __init__(self) -> None:
         self.begun = False
-        self.calls: set[Interruptible] = set()  # in progress, those whose callers have hung up included
-        self._streams: dict[Interruptible, bool] = {}
+        # In progress, those whose callers have hung up included. None of a call that isn't ended for the drain's sake;
+        # else whether its caller can go on somewhere else.
+        self._calls: dict[Interruptible, bool | None] = {}
 
-    def enter(self, stream: Interruptible, *, resumable: bool) -> None:
-        """A stream begins: it is interrupted when its time has come, unless it has left by then."""
-        self._streams[stream] = resumable
+    def enter(self, call: Interruptible, *, resumable: bool | None) -> None:
+        """A call begins, and has to `leave`. `resumable` is None for one that ends by itself: it is no stream."""
+        self._calls[call] = resumable
 
-    def leave(self, stream: Interruptible) -> None:
-        """The stream has ended."""
-        del self._streams[stream]
+    def leave(self, call: Interruptible) -> None:
+        """The call has ended."""
+        del self._calls[call]
+
+    def unfinished(self) -> set[asyncio.Task[Any]]:
+        """The tasks of the calls in progress."""
+        return {call.task for call in self._calls}
 
     def begin(self, grace: timedelta) -> None:
         """Ends the resumable streams now and the others shortly before `grace` is over."""
@@ -39,6 +45,6 @@ class Drain:
         asyncio.get_running_loop().call_later(later.total_seconds(), self._end)
 
     def _end(self, *, resumable: bool = False) -> None:
-        for stream, can_resume in list(self._streams.items()):
-            if can_resume or not resumable:
-                stream.interrupt(Interruption.DRAIN)
+        for call, can_resume in list(self._calls.items()):
+            if can_resume or (can_resume is False and not resumable):
+                call.interrupt(Interruption.DRAIN)

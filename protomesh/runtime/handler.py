@@ -10,7 +10,6 @@ from contextlib import aclosing
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
-import structlog
 from google.protobuf.message import DecodeError
 from grpc.aio import BaseError, ServicerContext
 
@@ -31,7 +30,6 @@ _Parse = Callable[[bytes], Any]
 # Starts the handler: from the request as gRPC has it and the context, to the answer as gRPC wants it.
 _Start = Callable[[Any, Context, _Call], Coroutine[Any, Any, bytes | None]]
 
-_log = structlog.get_logger("protomesh.runtime")
 _KINDS: dict[tuple[bool, bool], tuple[str, Callable[[Any], Handler]]] = {
     (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
     (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
@@ -86,19 +84,15 @@ def wrap(handler: Handler, method: Method, drain: Drain) -> Handler:
 
 def _guarded(start: _Start, method: Method, drain: Drain, *, stream: bool) -> Callable[[Any, _Call], Awaitable[Any]]:
     deadlines = Deadlines()
+    resumable = method.resumable if stream else None
 
     async def handle(request: Any, call: _Call) -> bytes | None:
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        assert task is not None
-        context = Context(call, method, drain, loop)
+        context = Context(call, method, drain, asyncio.get_running_loop())
         current.set(context)
-        if drain.begun and method.resumable:
+        if drain.begun and resumable:
             await _abort(call, context, DRAINED)
-        work = Interruptible(task)
-        drain.calls.add(work)
-        if stream:
-            drain.enter(work, resumable=method.resumable)
+        work = Interruptible.here()
+        drain.enter(work, resumable=resumable)
         if context.capped and context.loop_deadline is not None:
             deadlines.add(work, context.loop_deadline)
         try:
@@ -106,9 +100,7 @@ def _guarded(start: _Start, method: Method, drain: Drain, *, stream: bool) -> Ca
                 result = await start(request, context, call)
             finally:
                 deadlines.discard(work)
-                if stream:
-                    drain.leave(work)
-                drain.calls.discard(work)
+                drain.leave(work)
                 work.end()
         except _CallerGone as gone:
             raise gone.error from None  # gRPC knows what to make of its own

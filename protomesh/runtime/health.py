@@ -21,9 +21,7 @@ class Health(health.aio.HealthServicer):
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802 - the contract's
         """Tells the state now and whenever it changes, until the worker drains."""
-        task = asyncio.current_task()
-        assert task is not None
-        watch = Interruptible(task)
+        watch = Interruptible.here()
         self._drain.enter(watch, resumable=True)
         try:
             if not self._drain.begun:

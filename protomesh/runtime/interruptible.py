@@ -3,7 +3,7 @@
 import asyncio
 import enum
 from types import CoroutineType
-from typing import Any
+from typing import Any, Self
 
 __all__ = ["Interruptible", "Interruption"]
 
@@ -33,6 +33,13 @@ class Interruptible:
         self._detached = 0
         self._pending = False
         task.cancel = self._cancel  # type: ignore[method-assign] # of this one task
+
+    @classmethod
+    def here(cls) -> Self:
+        """Stands before the task that runs now."""
+        task = asyncio.current_task()
+        assert task is not None, "only a task has something to interrupt"
+        return cls(task)
 
     @classmethod
     def of(cls, task: asyncio.Task[Any] | None) -> "Interruptible | None":

@@ -96,7 +96,7 @@ class Server:
         await self._health.enter_graceful_shutdown()
         self._drain.begin(grace)
         await self._server.stop(grace.total_seconds())
-        if unfinished := {call.task for call in self._drain.calls}:
+        if unfinished := self._drain.unfinished():
             _, unfinished = await asyncio.wait(unfinished, timeout=_AFTER_GRACE.total_seconds())
             for task in unfinished:
                 task.cancel()
