@@ -192,10 +192,10 @@ class Identity(IdentityServiceServicer):
 
 
 async def _caller(tx: Transaction, context: Context) -> domain.User:
-    assert context.user is not None  # the contract asks for a user, so the mesh lets nobody else through
-    user = await store.user_of(tx, context.user.subject)
+    subject = context.require_user().subject
+    user = await store.user_of(tx, subject)
     if user is None:
-        raise UserNotFound(user_id=context.user.subject)
+        raise UserNotFound(user_id=subject)
     return user
 
 

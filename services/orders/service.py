@@ -73,7 +73,7 @@ class Orders(OrdersServiceServicer):
         self._token = token
 
     async def PlaceOrder(self, request: PlaceOrderRequest, context: Context, /) -> PlaceOrderResponse:
-        customer = _customer(context)
+        customer = context.require_user().subject
         # What is kept of a request is kept without the card's number, be it as a hash: there are too few numbers.
         kept = PlaceOrderRequest()
         kept.CopyFrom(request)
@@ -100,7 +100,7 @@ class Orders(OrdersServiceServicer):
         return _placed(order)
 
     async def CancelOrder(self, request: CancelOrderRequest, context: Context, /) -> CancelOrderResponse:
-        customer = _customer(context)
+        customer = context.require_user().subject
         with suppress(TimeoutError):  # how far it is then, is told below
             async with detached(timeout=self._checkout.limit):
                 run = None
@@ -125,7 +125,7 @@ class Orders(OrdersServiceServicer):
             return await remember(tx, request, CancelOrderResponse(order=_message(order)))
 
     async def WatchOrder(self, request: WatchOrderRequest, context: Context, /) -> AsyncIterator[WatchOrderResponse]:
-        customer = _customer(context)
+        customer = context.require_user().subject
         told = read_resume_token(request.resume_token, request.order_id) if request.resume_token else None
         async for _ in changes(self._db):
             async with self._db.read() as tx:
@@ -138,13 +138,13 @@ class Orders(OrdersServiceServicer):
 
     async def GetOrder(self, request: GetOrderRequest, context: Context, /) -> GetOrderResponse:
         async with self._db.read() as tx:
-            return GetOrderResponse(order=_message(await _own(tx, request.order_id, _customer(context))))
+            return GetOrderResponse(order=_message(await _own(tx, request.order_id, context.require_user().subject)))
 
     async def ListOrders(self, request: ListOrdersRequest, context: Context, /) -> ListOrdersResponse:
         page = Page.of(request)
         before = page.after[0] if page.after is not None else None
         async with self._db.read() as tx:
-            found = await store.orders_before(tx, _customer(context), before, limit=page.limit)
+            found = await store.orders_before(tx, context.require_user().subject, before, limit=page.limit)
         shown, token = page.cut(found, key=lambda order: (order.order_id,))
         return ListOrdersResponse(orders=[_message(order) for order in shown], next_page_token=token)
 
@@ -171,11 +171,6 @@ class Orders(OrdersServiceServicer):
             unit_price=product.price,
             reservation_id=domain.named(order_id, line.product_id),
         )
-
-
-def _customer(context: Context) -> str:
-    assert context.user is not None  # the contract says USER
-    return context.user.subject
 
 
 async def _own(tx: Transaction, order_id: str, customer: str) -> domain.Order:

@@ -77,12 +77,11 @@ class Payments(PaymentsServiceServicer):
         self._patience = patience.total_seconds()
 
     async def AuthorizePayment(self, request: AuthorizePaymentRequest, context: Context, /) -> AuthorizePaymentResponse:
-        if context.user is None:
-            raise StatusError(grpc.StatusCode.UNAUTHENTICATED, "a payment needs a payer: call on behalf of a user")
+        payer = context.require_user().subject
         now = self._now()
         asked = domain.Payment(
             payment_id=request.request_id,
-            payer=context.user.subject,
+            payer=payer,
             order_id=request.order_id,
             state=domain.PaymentState.AUTHORIZING,
             amount=normalized(request.amount),
