@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from protomesh.runtime import App, InvalidSettings, Mesh, every
-from protomesh.runtime.store import forget
+from protomesh.runtime.store import forgetting_answers
 from services.inventory.expiry import expire_reservations
 from services.inventory.service import Inventory
 from shop.catalog.v1 import CatalogServiceStub
-
-# How long a repeat gets the first answer. Nobody repeats a request a week later.
-_REMEMBERED = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +37,13 @@ async def app(mesh: Mesh) -> AsyncGenerator[App]:
 
     async with mesh.database(migrations="services.inventory") as db:
 
-        async def forget_answers() -> None:
-            await forget(db, before=now() - _REMEMBERED)
-
         async def expire() -> None:
             await expire_reservations(db, now)
 
         yield App(
             Inventory(db, mesh.client(CatalogServiceStub), now, settings.reservation_lifetime),
             jobs=[
-                every(timedelta(hours=1), forget_answers, one_worker=True, name="forget_answers"),
+                forgetting_answers(db, now),
                 every(timedelta(seconds=5), expire, one_worker=True, name="expire_reservations"),
             ],
         )

@@ -7,9 +7,17 @@ import structlog
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from protomesh.runtime import Context
-from protomesh.runtime.store import Database, RequestIdReused, Transaction, changes, remember, replayed
+from protomesh.runtime.store import (
+    Database,
+    RequestIdReused,
+    Transaction,
+    changes,
+    read_resume_token,
+    remember,
+    replayed,
+    resume_token,
+)
 from services.inventory import domain, store
-from services.inventory.resume import read_resume_token, resume_token
 from shop.catalog.v1 import CatalogServiceStub, GetProductRequest, ProductNotFound
 from shop.catalog.v1 import Product as CatalogProduct
 from shop.inventory.v1 import (
@@ -62,12 +70,17 @@ class Inventory(InventoryServiceServicer):
         return GetStockResponse(stock=_message(await self._stock(request.product_id)))
 
     async def WatchStock(self, request: WatchStockRequest, context: Context, /) -> AsyncIterator[WatchStockResponse]:
-        told = read_resume_token(request.resume_token, request.product_id) if request.resume_token else None
+        told = None
+        if request.resume_token:
+            refusal = f"is not one that WatchStock gave out for {request.product_id}"
+            told = read_resume_token(request.resume_token, request.product_id, refusal)
         async for _ in changes(self._db):
             stock = await self._stock(request.product_id)
             if stock.version != told:
                 told = stock.version
-                yield WatchStockResponse(stock=_message(stock), resume_token=resume_token(stock))
+                yield WatchStockResponse(
+                    stock=_message(stock), resume_token=resume_token(stock.product_id, stock.version)
+                )
 
     async def AdjustStock(
         self, requests: AsyncIterator[AdjustStockRequest], context: Context, /

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from protomesh.runtime import Context
-from protomesh.runtime.store import Database, Page
+from protomesh.runtime.store import Database, Page, resume_token
 from services.notifications import domain, store
 from services.notifications.arrivals import Arrivals
 from services.notifications.domain import Kind
-from services.notifications.resume import read_resume_token, resume_token
+from services.notifications.resume import read_resume_token
 from shop.notifications.v1 import (
     ListNotificationsRequest,
     ListNotificationsResponse,
@@ -56,7 +56,9 @@ class Notifications(NotificationsServiceServicer):
         return ListNotificationsResponse(
             notifications=[_message(notification) for notification in shown],
             next_page_token=token,
-            resume_token=resume_token(mailbox, mailbox.last_number) if mailbox is not None and before is None else "",
+            resume_token=resume_token(mailbox.mailbox_id, mailbox.last_number)
+            if mailbox is not None and before is None
+            else "",
         )
 
     async def MarkRead(self, request: MarkReadRequest, context: Context, /) -> MarkReadResponse:
@@ -84,7 +86,7 @@ class Notifications(NotificationsServiceServicer):
                     for notification in found:
                         told = notification.number
                         yield SubscribeResponse(
-                            notification=_message(notification), resume_token=resume_token(mailbox, told)
+                            notification=_message(notification), resume_token=resume_token(mailbox.mailbox_id, told)
                         )
                     more = len(found) == _AT_ONCE
 

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from protomesh.runtime import App, Mesh, every
-from protomesh.runtime.store import forget
+from protomesh.runtime.store import forgetting_answers
 from services.orders.checkout import Checkout
 from services.orders.service import Orders
 from shop.catalog.v1 import CatalogServiceStub
 from shop.inventory.v1 import InventoryServiceStub
 from shop.payments.v1 import PaymentsServiceStub
-
-# How long a repeat gets the first answer. Nobody repeats a request a week later.
-_REMEMBERED = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +31,6 @@ async def app(mesh: Mesh) -> AsyncGenerator[App]:
         return datetime.now(UTC)
 
     async with mesh.database(migrations="services.orders") as db:
-
-        async def forget_answers() -> None:
-            await forget(db, before=now() - _REMEMBERED)
-
         checkout = Checkout(
             db,
             mesh.client(InventoryServiceStub),
@@ -48,7 +41,7 @@ async def app(mesh: Mesh) -> AsyncGenerator[App]:
         yield App(
             Orders(db, mesh.client(CatalogServiceStub), checkout, now=now, token=lambda: secrets.token_hex(6)),
             jobs=[
-                every(timedelta(hours=1), forget_answers, one_worker=True, name="forget_answers"),
+                forgetting_answers(db, now),
                 every(timedelta(seconds=1), checkout.resume, one_worker=True, name="resume_checkouts"),
             ],
         )

@@ -9,10 +9,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2  # pyright: ignore[reportMissingTypeStubs] - googleapis has none
 
 from protomesh.runtime import Context, DeclaredError, StatusError, detached
-from protomesh.runtime.store import Database, Page, RequestIdReused, Transaction, changes, remember, replayed
+from protomesh.runtime.store import (
+    Database,
+    Page,
+    RequestIdReused,
+    Transaction,
+    changes,
+    read_resume_token,
+    remember,
+    replayed,
+    resume_token,
+)
 from services.orders import domain, store
 from services.orders.checkout import Checkout
-from services.orders.resume import read_resume_token, resume_token
 from shop.catalog.v1 import CatalogServiceStub, GetProductRequest, ProductNotFound
 from shop.orders.v1 import (
     CancelOrderRequest,
@@ -126,13 +135,18 @@ class Orders(OrdersServiceServicer):
 
     async def WatchOrder(self, request: WatchOrderRequest, context: Context, /) -> AsyncIterator[WatchOrderResponse]:
         customer = context.require_user().subject
-        told = read_resume_token(request.resume_token, request.order_id) if request.resume_token else None
+        told = None
+        if request.resume_token:
+            refusal = f"is not one that WatchOrder gave out for {request.order_id}"
+            told = read_resume_token(request.resume_token, request.order_id, refusal)
         async for _ in changes(self._db):
             async with self._db.read() as tx:
                 order = await _own(tx, request.order_id, customer)
             if order.version != told:
                 told = order.version
-                yield WatchOrderResponse(order=_message(order), resume_token=resume_token(order))
+                yield WatchOrderResponse(
+                    order=_message(order), resume_token=resume_token(order.order_id, order.version)
+                )
             if order.final:
                 return
 

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from protomesh.runtime import App, Mesh, every
-from protomesh.runtime.store import forget
+from protomesh.runtime import App, Mesh
+from protomesh.runtime.store import forgetting_answers
 from services.payments.bank import LocalBank
 from services.payments.service import Payments
-
-# How long a repeat gets the first answer. Nobody repeats a request a week later.
-_REMEMBERED = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +29,8 @@ async def app(mesh: Mesh) -> AsyncGenerator[App]:
         return datetime.now(UTC)
 
     async with mesh.database(migrations="services.payments") as db:
-
-        async def forget_answers() -> None:
-            await forget(db, before=now() - _REMEMBERED)
-
         bank = LocalBank(settings.provider_ledger or mesh.data / "provider-ledger.sqlite", now)
         yield App(
             Payments(db, bank, now, patience=settings.provider_timeout),
-            jobs=[every(timedelta(hours=1), forget_answers, one_worker=True, name="forget_answers")],
+            jobs=[forgetting_answers(db, now)],
         )

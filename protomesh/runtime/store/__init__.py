@@ -10,9 +10,10 @@ from protomesh.runtime.store.database import Database, Transaction
 from protomesh.runtime.store.errors import Contended, RequestIdReused, Unconfirmed, Unreachable, Unstorable
 from protomesh.runtime.store.etag import etag
 from protomesh.runtime.store.field_mask import masked
-from protomesh.runtime.store.idempotency import IdentifiedRequest, forget, remember, replayed
+from protomesh.runtime.store.idempotency import IdentifiedRequest, forget, forgetting_answers, remember, replayed
 from protomesh.runtime.store.migrate import MigrationFailed, migrated
 from protomesh.runtime.store.paging import Page, PagedRequest
+from protomesh.runtime.store.resume import read_resume_token, resume_token
 from protomesh.runtime.store.timestamps import UtcDateTime
 from protomesh.runtime.store.url import database_url, sqlite_url
 
@@ -35,9 +36,12 @@ __all__ = [
     "database_url",
     "etag",
     "forget",
+    "forgetting_answers",
     "masked",
     "migrated",
+    "read_resume_token",
     "remember",
     "replayed",
+    "resume_token",
     "sqlite_url",
 ]

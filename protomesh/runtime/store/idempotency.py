@@ -5,18 +5,22 @@ could leave one without the other.
 """
 
 import hashlib
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from sqlalchemy import delete, insert, select
 
+from protomesh.runtime.jobs import Job, every
 from protomesh.runtime.store.database import Database, Transaction
 from protomesh.runtime.store.errors import RequestIdReused
 from protomesh.runtime.store.tables import REQUESTS
 
-__all__ = ["IdentifiedRequest", "forget", "remember", "replayed"]
+__all__ = ["IdentifiedRequest", "forget", "forgetting_answers", "remember", "replayed"]
+
+_REMEMBERED = timedelta(days=7)
 
 ResponseT = TypeVar("ResponseT", bound=Message)
 
@@ -79,6 +83,15 @@ async def forget(database: Database, *, before: datetime) -> int:
             delete(REQUESTS).where(REQUESTS.c.create_time < before).returning(REQUESTS.c.request_id)
         )
         return len(dropped.all())
+
+
+def forgetting_answers(database: Database, now: Callable[[], datetime]) -> Job:
+    """The job that drops answers after a week: nobody repeats a request as late as that."""
+
+    async def forget_answers() -> None:
+        await forget(database, before=now() - _REMEMBERED)
+
+    return every(timedelta(hours=1), forget_answers, one_worker=True, name="forget_answers")
 
 
 def _fingerprint(request: IdentifiedRequest) -> bytes:

@@ -4,8 +4,6 @@ A page token says after which key to go on, not how many rows to skip: rows adde
 repeat nor hide others.
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -16,6 +14,7 @@ from typing import Protocol, Self, TypeVar
 from google.protobuf.message import Message
 
 from protomesh.runtime.errors import StatusError
+from protomesh.runtime.store.opaque import from_text, to_text
 
 __all__ = ["Page", "PagedRequest"]
 
@@ -97,13 +96,13 @@ def _scope(request: PagedRequest) -> bytes:
 
 def _write(key: tuple[str, ...], scope: bytes) -> str:
     payload = json.dumps(key, ensure_ascii=False, separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(_digest(payload, scope) + payload).decode().rstrip("=")
+    return to_text(_digest(payload, scope) + payload)
 
 
 def _read(token: str, scope: bytes) -> tuple[str, ...]:
     try:
-        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
+        raw = from_text(token)
+    except ValueError:
         raise _not_ours() from None
     digest, payload = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
     if not hmac.compare_digest(digest, _digest(payload, scope)):
