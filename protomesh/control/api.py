@@ -1,7 +1,7 @@
 """What the mesh itself serves behind Envoy: reflection and health, as the edge and as the operator see them."""
 
-import os
 from abc import ABC, abstractmethod
+from functools import partial
 
 import grpc.aio
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -10,15 +10,10 @@ from grpc_health.v1 import health_pb2_grpc
 from protomesh.control.exposure import exposed_files
 from protomesh.control.health import Health
 from protomesh.control.reflection import Reflection
+from protomesh.control.unix_server import unix_server
 from protomesh.model import Layout, Service, Topology
 
 __all__ = ["EdgeApi", "OperatorApi"]
-
-_OPTIONS = (
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10000),  # or Envoy's keepalive is answered by GOAWAY
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.max_send_message_length", -1),  # a large contract is one message
-)
 
 
 class _Api(ABC):
@@ -35,13 +30,11 @@ class _Api(ABC):
     async def start(self, topology: Topology) -> None:
         """Begins to serve, on a socket that only its owner may open."""
         await self.update(topology)
-        server = grpc.aio.server(options=_OPTIONS)
-        server.add_generic_rpc_handlers(self._reflection.handlers())
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        server.add_insecure_port(f"unix:{self._socket}")
-        await server.start()
-        os.chmod(self._socket, 0o600)  # noqa: PTH101 - one system call
-        self._server = server
+        self._server = await unix_server(
+            self._socket,
+            lambda server: server.add_generic_rpc_handlers(self._reflection.handlers()),
+            partial(health_pb2_grpc.add_HealthServicer_to_server, self._health),
+        )
 
     async def update(self, topology: Topology) -> None:
         """Shows another topology. What was said by `set_serving` is kept for the services that it still has."""

@@ -7,10 +7,10 @@ import signal
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import grpc
 import psutil
 
 from protomesh.admin.v1 import admin_service_pb2 as admin
@@ -27,6 +27,7 @@ from protomesh.control.reach import accepts, unreached, wait_reached
 from protomesh.control.run_status import Phase, RunStatus, configuration_message
 from protomesh.control.service_api import ServiceApi
 from protomesh.control.tether import follow
+from protomesh.control.unix_server import unix_server
 from protomesh.model import Endpoint, Layout, Topology
 from protomesh.proxy import EnvoyFailed, Schemas, Statistics, find
 from protomesh.runtime.launch import environment
@@ -126,13 +127,9 @@ class Daemon:
         return 1 if self._status.phase == Phase.PHASE_FAILED else 0
 
     async def _serve_admin(self, stack: AsyncExitStack) -> None:
-        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        servicer = AdminServicer(self)
-        add_AdminServiceServicer_to_server(servicer, server)
-        server.add_insecure_port(f"unix:{self._layout.admin_socket}")
         os.umask(0o077)
-        await server.start()
-        Path(self._layout.admin_socket).chmod(0o600)  # noqa: ASYNC240 - nothing else runs yet
+        servicer = AdminServicer(self)
+        server = await unix_server(self._layout.admin_socket, partial(add_AdminServiceServicer_to_server, servicer))
         stack.push_async_callback(server.stop, 2)
         stack.callback(servicer.close)  # watchers get the last status, and need not be waited for
 

@@ -1,12 +1,13 @@
 """What the mesh answers to its own services, behind their egress: the issuer publishes its keys."""
 
-import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, NoReturn
 
 import grpc.aio
 
 from protomesh.control.key_set import InvalidKeySet, check_key_set
+from protomesh.control.unix_server import unix_server
 from protomesh.keys.v1 import key_set_service_pb2 as keys
 from protomesh.keys.v1.key_set_service_pb2_grpc import KeySetServiceServicer, add_KeySetServiceServicer_to_server
 from protomesh.model import Layout
@@ -15,7 +16,6 @@ from protomesh.proxy import ConfigurationRefused
 __all__ = ["ServiceApi"]
 
 _Context = grpc.aio.ServicerContext[Any, Any]
-_OPTIONS = (("grpc.http2.min_recv_ping_interval_without_data_ms", 10000), ("grpc.keepalive_permit_without_calls", 1))
 
 
 class ServiceApi:
@@ -33,11 +33,8 @@ class ServiceApi:
 
     async def start(self) -> None:
         """Begins to serve, on a socket that only its owner may open."""
-        self._server = grpc.aio.server(options=_OPTIONS)
-        add_KeySetServiceServicer_to_server(_KeySets(self._publish), self._server)
-        self._server.add_insecure_port(f"unix:{self._socket}")
-        await self._server.start()
-        os.chmod(self._socket, 0o600)  # noqa: PTH101 - one system call
+        key_sets = _KeySets(self._publish)
+        self._server = await unix_server(self._socket, partial(add_KeySetServiceServicer_to_server, key_sets))
 
     async def stop(self) -> None:
         """Stops listening."""
