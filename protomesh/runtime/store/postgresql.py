@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-import asyncpg
 from sqlalchemy import URL, Connection, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
@@ -22,14 +21,16 @@ from protomesh.runtime.errors import StatusError
 from protomesh.runtime.store.changes import Feed
 from protomesh.runtime.store.dialect import Role
 from protomesh.runtime.store.errors import Contended, InUse, Unreachable, Unstorable
+from protomesh.runtime.store.postgresql_connection import LOST, SETTINGS, connect, reason
+from protomesh.runtime.store.postgresql_lease import AdvisoryLease
+from protomesh.runtime.store.postgresql_listener import Listener
+from protomesh.runtime.store.postgresql_schema import EMPTY, TELL, TELL_OF_EVERY_TABLE
 from protomesh.runtime.store.tables import MIGRATED, digest_in
 from protomesh.runtime.store.uninterrupted import uninterrupted
 from protomesh.runtime.store.url import NoDatabase
 
 __all__ = [
     "READERS",
-    "AdvisoryLease",
-    "Listener",
     "empty",
     "engine",
     "feed",
@@ -46,9 +47,6 @@ ResultT = TypeVar("ResultT")
 # A worker has these, one that writes, and one that listens: a server allows 100 by default.
 READERS = 4
 
-# Until a server that does not answer counts as not there.
-_CONNECT_SECONDS = 5.0
-
 # Until a connection whose server is silent counts as lost. No statement of a handler takes that long.
 _SILENT_SECONDS = 30.0
 
@@ -58,22 +56,12 @@ _LEAST_SECONDS = 0.1
 # For workers of an older release, which write while a newer one migrates.
 _MIGRATION_WAITS_SECONDS = 60
 
-# How often a connection that only listens is tried: the end of a dead one is noticed by nothing else.
-_PING_SECONDS = 30.0
-
-_CHANNEL = "protomesh_changes"
-
 # Numbers of advisory locks, which belong to one database: whoever migrates, and the first of workers that start.
 _MIGRATING = 0x70726F746F01
 _STARTING = 0x70726F746F02
 
-_SETTINGS = {
-    "application_name": "protomesh",
-    "timezone": "UTC",  # current_timestamp goes into columns of UTC without saying so
-}
-
 # A writer that stands still, on a machine that is gone or stopped, must not keep its turn.
-_WORKER_SETTINGS = _SETTINGS | {
+_WORKER_SETTINGS = SETTINGS | {
     "default_transaction_isolation": "repeatable read",
     "idle_in_transaction_session_timeout": "60s",
 }
@@ -89,59 +77,6 @@ _CONTENDED = {
 }
 _NOT_IN_REPERTOIRE = "22021"  # character_not_in_repertoire: of what protobuf calls a string, NUL only
 _STOOD_STILL = "25P03"  # idle_in_transaction_session_timeout
-
-# Whoever changes a table, by whatever program: the server tells who listens, once a transaction, when it is kept.
-_TELL = f"""
-CREATE OR REPLACE FUNCTION protomesh_changed() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  PERFORM pg_notify('{_CHANNEL}', '');
-  RETURN NULL;
-END $$
-"""
-_TELL_OF_EVERY_TABLE = """
-DO $$
-DECLARE name text;
-BEGIN
-  FOR name IN
-    SELECT c.relname FROM pg_class c
-    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-      AND NOT EXISTS (SELECT 1 FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'protomesh_changed')
-  LOOP
-    EXECUTE format(
-      'CREATE TRIGGER protomesh_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON %I '
-      'FOR EACH STATEMENT EXECUTE FUNCTION protomesh_changed()', name);
-  END LOOP;
-END $$
-"""
-
-# What migrations can have made; what belongs to an extension stays.
-_EMPTY = """
-DO $$
-DECLARE statement text;
-BEGIN
-  FOR statement IN
-    SELECT format('DROP %s IF EXISTS %I CASCADE', kind, name) FROM (
-      SELECT c.oid, 'pg_class'::regclass AS catalog, c.relname AS name,
-        CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END
-          AS kind
-      FROM pg_class c
-      WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
-      UNION ALL
-      SELECT t.oid, 'pg_type'::regclass, t.typname, CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END
-      FROM pg_type t WHERE t.typnamespace = current_schema()::regnamespace AND t.typtype IN ('e', 'd', 'r')
-      UNION ALL
-      SELECT p.oid, 'pg_proc'::regclass, p.proname, 'ROUTINE'
-      FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace
-    ) found
-    WHERE NOT EXISTS (
-      SELECT 1 FROM pg_depend d WHERE d.classid = found.catalog AND d.objid = found.oid AND d.deptype IN ('e', 'i')
-    )
-    ORDER BY kind = 'SEQUENCE'
-  LOOP
-    EXECUTE statement;
-  END LOOP;
-END $$
-"""
 
 _log = logging.getLogger(__name__)
 
@@ -205,8 +140,8 @@ async def _take_turn(connection: AsyncConnection) -> None:
 async def _connected(session: AsyncSession) -> AsyncConnection:
     try:
         return await session.connection()
-    except (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        _log.warning("the database can't be reached: %s", _reason(error))
+    except (*LOST, DBAPIError) as error:
+        _log.warning("the database can't be reached: %s", reason(error))
         raise Unreachable from error
 
 
@@ -227,122 +162,9 @@ def feed(url: URL) -> Feed:
     return Listener(url)
 
 
-class Listener(Feed):
-    """Hears of changes by NOTIFY, from the first wait until it is closed.
-
-    Every table has a trigger that tells (https://www.postgresql.org/docs/current/sql-notify.html): a notification
-    comes when its transaction is kept, and what it is about can be read then. While the connection is lost nothing is
-    heard, so that a new one counts as a change.
-    """
-
-    def __init__(self, url: URL) -> None:
-        super().__init__()
-        self._url = url
-        self._connection: asyncpg.Connection[Any] | None = None
-        self._connecting = asyncio.Lock()
-        self._lost = asyncio.Event()
-
-    async def _watch(self) -> None:
-        while True:
-            await self._catch_up()
-            try:
-                async with asyncio.timeout(_PING_SECONDS):
-                    await self._lost.wait()
-            except TimeoutError:
-                await self._ping()
-
-    async def _catch_up(self) -> None:
-        async with self._connecting:
-            self._refuse_closed()
-            begins = self._connection is None
-            if self._connection is not None and not self._connection.is_closed():
-                return
-            self._lost.clear()
-            try:
-                self._connection = await _connect(self._url, _SETTINGS)
-                self._connection.add_termination_listener(lambda _connection: self._lost.set())
-                await self._connection.add_listener(_CHANNEL, lambda *_: self._changed())
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                _log.warning("the database can't be reached: %s", _reason(error))
-                raise Unreachable from error
-            if not begins:
-                self._changed()
-
-    async def _ping(self) -> None:
-        assert self._connection is not None  # made by _catch_up
-        try:
-            await self._connection.execute("SELECT", timeout=_CONNECT_SECONDS)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            self._connection.terminate()
-
-    async def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.terminate()  # nothing is in progress, and a server that is gone can't say good-bye
-            self._connection = None
-
-
-def lease(url: URL, name: str) -> "AdvisoryLease":
+def lease(url: URL, name: str) -> AdvisoryLease:
     """A lock that the server keeps."""
     return AdvisoryLease(url, name)
-
-
-class AdvisoryLease:
-    """An advisory lock of a connection of its own: the server gives it up when the connection ends.
-
-    A connection that is lost has lost the lease, which its worker learns at once from the socket, or from a question
-    that nobody answers.
-    """
-
-    def __init__(self, url: URL, name: str) -> None:
-        self._url = url
-        self._name = f"protomesh_{name}"
-        self._connection: asyncpg.Connection[Any] | None = None
-        self._lost = asyncio.Event()
-
-    @asynccontextmanager
-    async def held(self) -> AsyncGenerator[None]:
-        """Waits until this worker has the lease, and keeps it for the block.
-
-        Raises:
-            Unreachable: there is no database to speak with.
-        """
-        try:
-            self._connection = await _connect(self._url, _SETTINGS)
-            self._lost.clear()
-            self._connection.add_termination_listener(lambda _connection: self._lost.set())
-            await self._connection.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", self._name)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            self._let_go()
-            _log.warning("the database can't be reached: %s", _reason(error))
-            raise Unreachable from error
-        except BaseException:
-            self._let_go()
-            raise
-        try:
-            yield
-        finally:
-            self._let_go()
-
-    async def wait_lost(self) -> None:
-        """Returns when the connection is lost."""
-        while not self._lost.is_set():
-            try:
-                async with asyncio.timeout(_PING_SECONDS):
-                    await self._lost.wait()
-            except TimeoutError:
-                await self._ping()
-
-    async def _ping(self) -> None:
-        assert self._connection is not None  # asked inside the block only
-        try:
-            await self._connection.execute("SELECT", timeout=_CONNECT_SECONDS)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            self._lost.set()
-
-    def _let_go(self) -> None:
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
 
 
 async def kept_digest(url: URL, package: str) -> str | None:
@@ -354,8 +176,8 @@ async def kept_digest(url: URL, package: str) -> str | None:
 async def first(url: URL) -> AsyncGenerator[None]:
     """An advisory lock of a connection, which the server lets go of however the process ends."""
     try:
-        connection = await _connect(url, _SETTINGS)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        connection = await connect(url, SETTINGS)
+    except LOST as error:
         raise _no_database(url, error) from None
     try:
         await connection.fetchval("SELECT pg_advisory_lock($1)", _STARTING)
@@ -376,8 +198,8 @@ def migrate(url: URL, work: Callable[[Connection], ResultT]) -> ResultT:
         if connection.exec_driver_sql(f"SELECT to_regclass('{MIGRATED.name}')").scalar() is not None:
             connection.exec_driver_sql(_TURN)
         result = work(connection)
-        connection.exec_driver_sql(_TELL)
-        connection.exec_driver_sql(_TELL_OF_EVERY_TABLE)
+        connection.exec_driver_sql(TELL)
+        connection.exec_driver_sql(TELL_OF_EVERY_TABLE)
         return result
 
     return _apart(_once(url, alone))
@@ -394,18 +216,18 @@ def empty(url: URL) -> None:
         ).scalar_one()
         if others:
             raise InUse(f"{url.database} is open in another process; end that first")
-        connection.exec_driver_sql(_EMPTY)
+        connection.exec_driver_sql(EMPTY)
 
     _apart(_once(url, alone))
 
 
 async def _once(url: URL, work: Callable[[Connection], ResultT]) -> ResultT:
     """Does `work` in one transaction of a connection of its own."""
-    made = _engine(url, _SETTINGS, poolclass=NullPool)
+    made = _engine(url, SETTINGS, poolclass=NullPool)
     try:
         try:
             connection = await made.connect()
-        except (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (*LOST, DBAPIError) as error:
             raise _no_database(url, error) from None
         try:
             async with connection.begin():
@@ -424,26 +246,9 @@ def _apart(work: Coroutine[Any, Any, ResultT]) -> ResultT:
 
 def _engine(url: URL, settings: dict[str, str], silent: float | None = None, **options: Any) -> AsyncEngine:
     # Connections are made here and not from the URL by SQLAlchemy, which knows fewer of its parameters (sslmode).
-    return create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: _connect(url, settings, silent), **options
-    )
-
-
-async def _connect(url: URL, settings: dict[str, str], silent: float | None = None) -> "asyncpg.Connection[Any]":
-    return await asyncpg.connect(
-        url.set(drivername="postgresql").render_as_string(hide_password=False),
-        server_settings=settings,
-        timeout=_CONNECT_SECONDS,
-        command_timeout=silent,
-    )
+    return create_async_engine("postgresql+asyncpg://", async_creator=lambda: connect(url, settings, silent), **options)
 
 
 def _no_database(url: URL, error: BaseException) -> NoDatabase:
     named = url.set(drivername="postgresql").render_as_string()  # without its password
-    return NoDatabase(f"can't connect to {named}: {_reason(error)}. PROTOMESH_DATABASE_URL names it; is it there?")
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, DBAPIError):
-        return str(error.orig)
-    return str(error) or type(error).__name__
+    return NoDatabase(f"can't connect to {named}: {reason(error)}. PROTOMESH_DATABASE_URL names it; is it there?")
