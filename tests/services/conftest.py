@@ -1,7 +1,7 @@
 """What the tests of all services use: a clock that stands still, and what an error says."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 from google.rpc import error_details_pb2  # pyright: ignore[reportMissingTypeStubs] - googleapis has none
@@ -12,8 +12,7 @@ from sqlalchemy.orm import DeclarativeBase
 from protomesh.runtime.errors import status_of
 from protomesh.runtime.store import Database
 from protomesh.runtime.store.tables import metadata
-
-MORNING = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+from tests.services.clock import MORNING
 
 
 @pytest.fixture

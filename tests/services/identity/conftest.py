@@ -17,7 +17,8 @@ from services.identity.passwords import Passwords
 from services.identity.service import Identity
 from services.identity.tokens import Tokens
 from shop.identity.v1 import IdentityServiceStub
-from tests.services.identity.stand_ins import AUDIENCE, ISSUER, Clock, Envoys
+from tests.services.clock import Clock
+from tests.services.identity.stand_ins import AUDIENCE, ISSUER, Envoys
 
 As = Callable[[str], AbstractAsyncContextManager[IdentityServiceStub]]
 

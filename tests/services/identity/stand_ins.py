@@ -1,31 +1,17 @@
-"""What identity's tests put in the place of time and of the mesh."""
+"""What identity's tests put in the place of the mesh."""
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-__all__ = ["Clock", "Envoys"]
+__all__ = ["AUDIENCE", "ISSUER", "Envoys"]
 
 AUDIENCE = "shop"
 ISSUER = "https://shop.local"
-
-
-class Clock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def advance(self, by: timedelta) -> None:
-        """Moves on."""
-        self.time += by
 
 
 class Envoys:

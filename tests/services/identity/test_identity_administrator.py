@@ -13,7 +13,8 @@ from services.identity.administrator import first_administrator
 from services.identity.passwords import Passwords
 from services.identity.settings import Settings
 from shop.identity.v1 import IdentityServiceStub, InvalidCredentials, LoginRequest, RegisterRequest
-from tests.services.identity.stand_ins import Clock, Envoys
+from tests.services.clock import Clock
+from tests.services.identity.stand_ins import Envoys
 
 Start = Callable[..., Awaitable[None]]
 EMAIL = "Admin@shop.local"

@@ -18,7 +18,8 @@ from services.identity import domain
 from services.identity.domain import Role, SigningKey, User
 from services.identity.keys import Keys, new_key
 from services.identity.tokens import Tokens
-from tests.services.identity.stand_ins import AUDIENCE, ISSUER, Clock, Envoys
+from tests.services.clock import Clock
+from tests.services.identity.stand_ins import AUDIENCE, ISSUER, Envoys
 
 DAY = timedelta(days=1)
 TOKEN_LIFETIME = timedelta(minutes=5)

@@ -34,7 +34,8 @@ from shop.identity.v1 import (
     User,
     UserNotFound,
 )
-from tests.services.identity.stand_ins import Clock, Envoys
+from tests.services.clock import Clock
+from tests.services.identity.stand_ins import Envoys
 
 Fields = Callable[[AioRpcError], list[str]]
 As = Callable[[str], AbstractAsyncContextManager[IdentityServiceStub]]

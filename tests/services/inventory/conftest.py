@@ -11,7 +11,7 @@ from protomesh.testing.serving import serving
 from services.inventory.service import Inventory
 from shop.catalog.v1 import CatalogServiceStub, GetProductResponse, Product
 from shop.inventory.v1 import InventoryServiceStub
-from tests.services.inventory.warehouse import Clock
+from tests.services.clock import Clock
 
 
 @pytest.fixture

@@ -38,8 +38,9 @@ from shop.inventory.v1 import (
     ReleaseRequest,
     ReserveRequest,
 )
+from tests.services.clock import Clock
 from tests.services.inventory.model import LIFETIME, Model, Request
-from tests.services.inventory.warehouse import Clock, adjust, confirm, release, reserve, scan, stock
+from tests.services.inventory.warehouse import adjust, confirm, release, reserve, scan, stock
 
 ResultT = TypeVar("ResultT")
 

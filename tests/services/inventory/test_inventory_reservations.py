@@ -20,7 +20,8 @@ from services.inventory.expiry import expire_reservations
 from services.inventory.service import Inventory
 from shop.catalog.v1 import CatalogServiceStub
 from shop.inventory.v1 import ConfirmReservationRequest, InventoryServiceStub, ReservationNotFound, WatchStockRequest
-from tests.services.inventory.warehouse import KETTLES, Clock, confirm, new_id, release, reserve, stock
+from tests.services.clock import Clock
+from tests.services.inventory.warehouse import KETTLES, confirm, new_id, release, reserve, stock
 
 Fields = Callable[[AioRpcError], list[str]]
 LIFETIME = timedelta(minutes=15)

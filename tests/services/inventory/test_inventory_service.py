@@ -1,7 +1,6 @@
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
 import grpc
@@ -28,28 +27,18 @@ from shop.inventory.v1 import (
     WatchStockRequest,
     WatchStockResponse,
 )
+from tests.services.following import Following, following
 from tests.services.inventory.warehouse import KETTLES, adjust, new_id, reserve, scan, stock
 
 Fields = Callable[[AioRpcError], list[str]]
 SOON = timedelta(seconds=20).total_seconds()
 
 
-@asynccontextmanager
-async def watching(
+def watching(
     inventory: InventoryServiceStub, *, resume_token: str = "", product_id: str = "gooseneck-kettle"
-) -> AsyncGenerator[Callable[[], "asyncio.Future[WatchStockResponse]"]]:
-    """A stream of stock; what it gives is a function that waits for the next response."""
-    call = inventory.WatchStock(WatchStockRequest(product_id=product_id, resume_token=resume_token))
-    responses = aiter(call)
-
-    async def following() -> WatchStockResponse:
-        async with asyncio.timeout(SOON):
-            return await anext(responses)
-
-    try:
-        yield lambda: asyncio.ensure_future(following())
-    finally:
-        call.cancel()
+) -> Following[WatchStockResponse]:
+    """A stream of stock."""
+    return following(inventory.WatchStock(WatchStockRequest(product_id=product_id, resume_token=resume_token)))
 
 
 class TestGetStock:

@@ -1,7 +1,6 @@
-"""What the inventory's tests have in common: the warehouse, a clock, and requests."""
+"""What the inventory's tests have in common: the warehouse, and requests."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
 
 from shop.inventory.v1 import (
     AdjustStockRequest,
@@ -14,23 +13,9 @@ from shop.inventory.v1 import (
     Stock,
 )
 
-__all__ = ["KETTLES", "Clock", "adjust", "confirm", "new_id", "release", "reserve", "scan", "stock"]
+__all__ = ["KETTLES", "adjust", "confirm", "new_id", "release", "reserve", "scan", "stock"]
 
 KETTLES = 5  # gooseneck-kettle, as the warehouse opens
-
-
-class Clock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def advance(self, by: timedelta) -> None:
-        """Moves on."""
-        self.time += by
 
 
 def new_id() -> str:

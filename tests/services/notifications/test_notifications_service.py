@@ -1,7 +1,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 import grpc
@@ -28,6 +28,7 @@ from shop.notifications.v1 import (
     SubscribeResponse,
 )
 from shop.orders.v1 import OrderCancelled, OrderConfirmed, OrderedLine
+from tests.services.following import Following, following
 from tests.services.relay import Relay, new_event, relaying
 
 Fields = Callable[[AioRpcError], list[str]]
@@ -94,22 +95,9 @@ async def listed(client: NotificationsServiceStub, *, unread_only: bool = False)
     return [notification.order_id for notification in response.notifications]
 
 
-@asynccontextmanager
-async def subscribed(
-    client: NotificationsServiceStub, resume_token: str = ""
-) -> AsyncGenerator[Callable[[], "asyncio.Future[SubscribeResponse]"]]:
-    """A stream of messages; what it gives is a function that waits for the next response."""
-    call = client.Subscribe(SubscribeRequest(resume_token=resume_token))
-    responses = aiter(call)
-
-    async def following() -> SubscribeResponse:
-        async with asyncio.timeout(SOON):
-            return await anext(responses)
-
-    try:
-        yield lambda: asyncio.ensure_future(following())
-    finally:
-        call.cancel()
+def subscribed(client: NotificationsServiceStub, resume_token: str = "") -> Following[SubscribeResponse]:
+    """A stream of messages."""
+    return following(client.Subscribe(SubscribeRequest(resume_token=resume_token)))
 
 
 class TestEvents:

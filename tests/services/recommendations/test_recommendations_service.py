@@ -23,7 +23,7 @@ from shop.recommendations.v1 import (
     Recommendation,
     RecommendationsServiceStub,
 )
-from tests.services.conftest import MORNING
+from tests.services.clock import MORNING, Clock
 from tests.services.relay import Relay, new_event, relaying
 
 Fields = Callable[[AioRpcError], list[str]]
@@ -31,16 +31,6 @@ DAY = timedelta(days=1)
 HALF_LIFE = 30 * DAY
 TOGETHER = Recommendation.BASIS_BOUGHT_TOGETHER
 SELLS = Recommendation.BASIS_BEST_SELLER
-
-
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.time = MORNING
-
-    def __call__(self) -> datetime:
-        return self.time
 
 
 @pytest.fixture
