@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
 import structlog
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money as MoneyMessage
 
 from protomesh.runtime import Context, StatusError
 from protomesh.runtime.store import Database, Page, etag, masked
+from protomesh.runtime.timestamps import timestamp
 from services.catalog import domain, store
 from shop.catalog.v1 import (
     CatalogServiceServicer,
@@ -110,9 +110,8 @@ def _message(product: domain.Product) -> Product:
             currency_code=product.price.currency_code, units=product.price.units, nanos=product.price.nanos
         ),
         sellable=product.sellable,
-        update_time=Timestamp(),
+        update_time=timestamp(product.update_time),
     )
-    message.update_time.FromDatetime(product.update_time)
     message.etag = etag(message)
     return message
 

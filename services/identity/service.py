@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from protomesh.runtime import Context, StatusError
 from protomesh.runtime.store import Database, Transaction, etag, masked
+from protomesh.runtime.timestamps import timestamp
 from services.identity import domain, store
 from services.identity.domain import RefreshToken, Role, Session, SigningKey, Verdict
 from services.identity.keys import Keys, public_half
@@ -185,9 +185,9 @@ class Identity(IdentityServiceServicer):
         access_token, access_expire_time = self._tokens.access(user, key, now)
         return TokensMessage(
             access_token=access_token,
-            access_expire_time=_timestamp(access_expire_time),
+            access_expire_time=timestamp(access_expire_time),
             refresh_token=refresh_token,
-            refresh_expire_time=_timestamp(now + self._refresh_token_lifetime),
+            refresh_expire_time=timestamp(now + self._refresh_token_lifetime),
         )
 
 
@@ -205,14 +205,8 @@ def _message(user: domain.User) -> User:
         email=user.email,
         display_name=user.display_name,
         scopes=user.role.scopes,
-        create_time=_timestamp(user.create_time),
-        update_time=_timestamp(user.update_time),
+        create_time=timestamp(user.create_time),
+        update_time=timestamp(user.update_time),
     )
     message.etag = etag(message)
     return message
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp

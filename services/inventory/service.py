@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
 import structlog
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from protomesh.runtime import Context
 from protomesh.runtime.store import (
@@ -17,6 +16,7 @@ from protomesh.runtime.store import (
     replayed,
     resume_token,
 )
+from protomesh.runtime.timestamps import timestamp
 from services.inventory import domain, store
 from shop.catalog.v1 import CatalogServiceStub, GetProductRequest, ProductNotFound
 from shop.catalog.v1 import Product as CatalogProduct
@@ -191,7 +191,7 @@ def _message(stock: domain.Stock) -> Stock:
         available=stock.available,
         on_hand=stock.on_hand,
         reserved=stock.reserved,
-        update_time=_timestamp(stock.update_time),
+        update_time=timestamp(stock.update_time),
     )
 
 
@@ -200,12 +200,6 @@ def _reservation(reservation: domain.Reservation) -> Reservation:
         reservation_id=reservation.reservation_id,
         product_id=reservation.product_id,
         quantity=reservation.quantity,
-        create_time=_timestamp(reservation.create_time),
-        expire_time=None if reservation.expire_time is None else _timestamp(reservation.expire_time),
+        create_time=timestamp(reservation.create_time),
+        expire_time=None if reservation.expire_time is None else timestamp(reservation.expire_time),
     )
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp

@@ -3,10 +3,9 @@
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from protomesh.runtime import Context
 from protomesh.runtime.store import Database, Page, resume_token
+from protomesh.runtime.timestamps import timestamp
 from services.notifications import domain, store
 from services.notifications.arrivals import Arrivals
 from services.notifications.domain import Kind
@@ -108,14 +107,8 @@ def _message(notification: domain.Notification) -> Notification:
         order_id=notification.message.order_id,
         title=notification.message.title,
         text=notification.message.text,
-        create_time=_timestamp(notification.create_time),
+        create_time=timestamp(notification.create_time),
     )
     if notification.read_time is not None:
-        message.read_time.CopyFrom(_timestamp(notification.read_time))
+        message.read_time.CopyFrom(timestamp(notification.read_time))
     return message
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp

@@ -1,10 +1,8 @@
 """What others are told of an order."""
 
-from datetime import datetime
-
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
+from protomesh.runtime.timestamps import timestamp
 from services.orders.domain import FailureKind, Order, OrderState
 from shop.orders.v1 import OrderCancelled, OrderConfirmed, OrderedLine
 
@@ -31,7 +29,7 @@ def event_of(order: Order) -> Message | None:
                     for line in order.lines
                 ],
                 total=order.total,
-                confirm_time=_timestamp(order.update_time),
+                confirm_time=timestamp(order.update_time),
             )
         case OrderState.CANCELLED:
             return _cancelled(order, OrderCancelled.REASON_CUSTOMER)
@@ -46,11 +44,5 @@ def _cancelled(order: Order, reason: OrderCancelled.Reason.ValueType) -> OrderCa
         order_id=order.order_id,
         customer_id=order.customer,
         reason=reason,
-        cancel_time=_timestamp(order.update_time),
+        cancel_time=timestamp(order.update_time),
     )
-
-
-def _timestamp(time: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(time)
-    return stamp

@@ -5,7 +5,6 @@ from contextlib import suppress
 from datetime import datetime
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2  # pyright: ignore[reportMissingTypeStubs] - googleapis has none
 
 from protomesh.runtime import Context, DeclaredError, StatusError, detached
@@ -20,6 +19,7 @@ from protomesh.runtime.store import (
     replayed,
     resume_token,
 )
+from protomesh.runtime.timestamps import timestamp
 from services.orders import domain, store
 from services.orders.checkout import Checkout
 from shop.catalog.v1 import CatalogServiceStub, GetProductRequest, ProductNotFound
@@ -229,7 +229,7 @@ def _error(order_id: str, failure: domain.Failure) -> DeclaredError:
 
 
 def _message(order: domain.Order) -> Order:
-    message = Order(
+    return Order(
         order_id=order.order_id,
         state=_STATES[order.state],
         lines=[
@@ -243,9 +243,6 @@ def _message(order: domain.Order) -> Order:
             for line in order.lines
         ],
         total=order.total,
-        create_time=Timestamp(),
-        update_time=Timestamp(),
+        create_time=timestamp(order.create_time),
+        update_time=timestamp(order.update_time),
     )
-    message.create_time.FromDatetime(order.create_time)
-    message.update_time.FromDatetime(order.update_time)
-    return message

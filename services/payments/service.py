@@ -7,12 +7,12 @@ from typing import Protocol, TypeVar
 
 import grpc
 import structlog
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2  # pyright: ignore[reportMissingTypeStubs] - googleapis has none
 
 from protomesh.runtime import Context, StatusError
 from protomesh.runtime.money import normalized
 from protomesh.runtime.store import Database, IdentifiedRequest, RequestIdReused, Transaction, remember, replayed
+from protomesh.runtime.timestamps import timestamp
 from services.payments import domain, store
 from services.payments.provider import Declined, PaymentProvider, ProviderUnavailable
 from shop.payments.v1 import (
@@ -211,16 +211,13 @@ class _OfPayment(Protocol):
 
 
 def _message(payment: domain.Payment) -> Payment:
-    message = Payment(
+    return Payment(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
         state=_STATES[payment.state],
         amount=payment.amount,
         card_last_four=payment.card_last_four,
         decline_reason=_REASONS[payment.decline_reason],
-        create_time=Timestamp(),
-        update_time=Timestamp(),
+        create_time=timestamp(payment.create_time),
+        update_time=timestamp(payment.update_time),
     )
-    message.create_time.FromDatetime(payment.create_time)
-    message.update_time.FromDatetime(payment.update_time)
-    return message
