@@ -18,6 +18,7 @@ from protomesh.control.status import ConfigurationStatus
 from protomesh.model import Endpoint, Layout, Origin, Topology, UnixAddress
 from protomesh.proxy import ConfigurationRefused, EnvoyProcess, Schemas, find
 from protomesh.targets.envoy import CLUSTER, ENDPOINTS, LISTENER, bootstrap
+from tests.integration.xds.healthy import wait_healthy
 
 PROTO = """\
 syntax = "proto3";
@@ -136,15 +137,6 @@ def _of(project: Project, type_url: str) -> ConfigurationStatus:
     return next(status for status in project.controller.configuration_status() if status.type_url == type_url)
 
 
-async def wait_healthy(envoy: EnvoyProcess, hosts: int) -> None:
-    """Waits until Envoy itself has seen so many endpoints answer."""
-    async with asyncio.timeout(10):
-        while (await envoy.statistics.gauges(r"^cluster\.stock\.membership_healthy$")) != {
-            "cluster.stock.membership_healthy": hosts
-        }:
-            await asyncio.sleep(0.02)
-
-
 async def test_what_is_applied_is_taken_and_endpoints_are_swapped_once_envoy_said_so(project: Project) -> None:
     """The old worker can go as soon as `set_endpoints` has returned."""
     topology = project.topology()
@@ -156,10 +148,10 @@ async def test_what_is_applied_is_taken_and_endpoints_are_swapped_once_envoy_sai
         async with worker(f"{project.root}/new.sock", b"new") as new:
             async with worker(f"{project.root}/old.sock", b"old") as old:
                 await project.controller.set_endpoints("stock", [old])
-                await wait_healthy(envoy, 1)
+                await wait_healthy(envoy, "stock", 1)
                 assert await project.call() == b"old"
                 await project.controller.set_endpoints("stock", [old, new])
-                await wait_healthy(envoy, 2)
+                await wait_healthy(envoy, "stock", 2)
                 await project.controller.set_endpoints("stock", [new])
             assert await project.call() == b"new"
 
@@ -170,7 +162,7 @@ async def test_a_suspended_service_is_rendered_anew_until_it_is_resumed(project:
     await project.controller.apply(topology)
     async with project.envoy(topology) as envoy, worker(f"{project.root}/w.sock", b"here") as here:
         await project.controller.set_endpoints("stock", [here])
-        await wait_healthy(envoy, 1)
+        await wait_healthy(envoy, "stock", 1)
 
         async def checked() -> bool:
             return '"health_checks"' in await envoy.statistics.get("/config_dump?name_regex=^stock$")
@@ -205,7 +197,7 @@ async def test_endpoints_without_an_envoy_time_out_and_are_there_when_it_comes(p
             await project.controller.set_endpoints("stock", [here], timeout=0.01)
 
         async with project.envoy(topology) as envoy:
-            await wait_healthy(envoy, 1)
+            await wait_healthy(envoy, "stock", 1)
             assert await project.call() == b"here"
 
 
@@ -247,7 +239,7 @@ async def test_a_refusal_leads_to_the_line_in_mesh_yaml(project: Project, taken_
         assert _of(project, CLUSTER).rejections == _of(project, ENDPOINTS).rejections == ()
 
         await project.controller.set_endpoints("stock", [here])
-        await wait_healthy(envoy, 1)
+        await wait_healthy(envoy, "stock", 1)
         assert await project.call() == b"here"
 
 

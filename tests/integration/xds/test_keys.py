@@ -23,6 +23,7 @@ from protomesh.runtime.launch import Launch, environment
 from protomesh.runtime.mesh import Mesh
 from protomesh.targets.envoy import bootstrap
 from tests.integration.envoy.tokens import AUDIENCE, ISSUER, Issuer
+from tests.integration.xds.healthy import wait_healthy
 
 PROTO = """\
 syntax = "proto3";
@@ -143,6 +144,8 @@ async def running(run_directory: Path, schemas: Schemas) -> AsyncIterator[Office
             grpc.aio.insecure_channel(f"127.0.0.1:{port}") as edge,
         ):
             await controller.set_endpoints("desk", [endpoint])
+            await wait_healthy(envoy, "desk", 1)
+            await edge.channel_ready()
             yield Office(topology, layout, edge, more)
     finally:
         await envoy.stop()
