@@ -22,6 +22,7 @@ from protomesh.runtime.lease import FileLease
 from protomesh.runtime.store.changes import Feed
 from protomesh.runtime.store.dialect import Role
 from protomesh.runtime.store.errors import Contended, InUse
+from protomesh.runtime.store.sqlite_connection import connect
 from protomesh.runtime.store.tables import digest_in
 from protomesh.runtime.store.uninterrupted import uninterrupted
 from protomesh.runtime.store.url import NoDatabase, sqlite_file
@@ -69,7 +70,11 @@ def engine(url: URL, role: Role) -> AsyncEngine:
     made = create_async_engine(
         url,
         # No implicit BEGIN: Python's sqlite3 would send one of its own before the first change, and a deferred one.
-        connect_args={"isolation_level": None, "timeout": 0.0 if writer else _READER_WAITS_SECONDS},
+        connect_args={
+            "async_creator_fn": connect,
+            "isolation_level": None,
+            "timeout": 0.0 if writer else _READER_WAITS_SECONDS,
+        },
         pool_size=1 if writer else READERS,
         max_overflow=0,
     )
