@@ -113,6 +113,7 @@ async def keep(tx: Transaction, order: Order, run: Run) -> bool:
             **({"lease_time": None} if order.settled else {}),
         )
         .returning(OrderRow.order_id)
+        .execution_options(synchronize_session=False)  # no row of it is in the session
     )
     return kept.one_or_none() is not None
 

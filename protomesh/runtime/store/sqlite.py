@@ -77,6 +77,7 @@ def engine(url: URL, role: Role) -> AsyncEngine:
         },
         pool_size=1 if writer else READERS,
         max_overflow=0,
+        pool_reset_on_return=None,  # see `end`: by default a trip to roll back what is committed
     )
     pragmas = ("foreign_keys = ON",) if writer else ("query_only = ON",)
 
