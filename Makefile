@@ -12,7 +12,7 @@ export VENV
 # A service that runs make itself must not be taken for a part of this one.
 unexport MAKEFLAGS MFLAGS
 
-.PHONY: help up down dev proto test check call status logs restart explain format docs extra lock clean
+.PHONY: help up down dev proto test soak check call status logs restart explain format docs extra lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these verbs
@@ -41,6 +41,11 @@ test: ## run every test, or ARGS="-k words"
 	@scripts/node-packages
 	@scripts/proto --stale
 	@"$(VENV)/bin/python" -m pytest $(ARGS)
+
+soak: ## kill workers 200 times at each step of a checkout, or KILLS=; takes an hour
+	@scripts/setup extra
+	@scripts/proto --stale
+	@KILLS="$${KILLS:-200}" "$(VENV)/bin/python" -m pytest -m soak -o timeout=3600 $(ARGS)
 
 check: ## the gate: format, lint, types, imports, contracts, generated is fresh, fast tests
 	@scripts/setup extra

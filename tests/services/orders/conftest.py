@@ -2,11 +2,12 @@
 
 import itertools
 from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
 
 import pytest
 
 from protomesh.runtime.store import Database
-from protomesh.testing.database import Databases
+from protomesh.testing.database import Databases, FileTemplates, databases
 from protomesh.testing.fake import Fake
 from protomesh.testing.serving import serving
 from services.orders.checkout import Checkout
@@ -23,6 +24,20 @@ from tests.services.orders.stand_ins import ALICE, LEASE, Till, Warehouse, price
 async def db(database: Databases) -> Database:
     """A database without orders."""
     return await database("services.orders")
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> FileTemplates:
+    """Migrated databases of services whose kind of database does not matter to a test."""
+    return FileTemplates(tmp_path_factory.mktemp("others"))
+
+
+@pytest.fixture
+async def others(templates: FileTemplates, tmp_path: Path) -> AsyncGenerator[Databases]:
+    """Databases of the services around the one that is tested: always SQLite."""
+    (tmp_path / "others").mkdir()
+    async with databases(templates, tmp_path / "others") as made:
+        yield made
 
 
 @pytest.fixture
