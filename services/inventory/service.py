@@ -10,7 +10,7 @@ from protomesh.runtime.store import (
     Database,
     RequestIdReused,
     Transaction,
-    changes,
+    Watch,
     read_resume_token,
     remember,
     replayed,
@@ -62,6 +62,7 @@ class Inventory(InventoryServiceServicer):
         reservation_lifetime: timedelta = timedelta(minutes=15),
     ) -> None:
         self._db = db
+        self._stocks = Watch(db, store.stocks_of)
         self._catalog = catalog
         self._now = now
         self._reservation_lifetime = reservation_lifetime
@@ -74,13 +75,15 @@ class Inventory(InventoryServiceServicer):
         if request.resume_token:
             refusal = f"is not one that WatchStock gave out for {request.product_id}"
             told = read_resume_token(request.resume_token, request.product_id, refusal)
-        async for _ in changes(self._db):
-            stock = await self._stock(request.product_id)
-            if stock.version != told:
-                told = stock.version
-                yield WatchStockResponse(
-                    stock=_message(stock), resume_token=resume_token(stock.product_id, stock.version)
-                )
+        async with self._stocks.of(request.product_id) as states:
+            async for stock in states:
+                if stock is None:
+                    raise StockNotFound(product_id=request.product_id)
+                if stock.version != told:
+                    told = stock.version
+                    yield WatchStockResponse(
+                        stock=_message(stock), resume_token=resume_token(stock.product_id, stock.version)
+                    )
 
     async def AdjustStock(
         self, requests: AsyncIterator[AdjustStockRequest], context: Context, /

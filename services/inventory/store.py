@@ -17,6 +17,7 @@ __all__ = [
     "remove_reservations",
     "reservation_of",
     "stock_of",
+    "stocks_of",
 ]
 
 
@@ -55,15 +56,13 @@ class ReservationRow(Base):
 async def stock_of(tx: Transaction, product_id: str) -> Stock | None:
     """The stock of a product. In a transaction that writes, nobody else changes it until the end."""
     row = await tx.scalar(select(StockRow).where(StockRow.product_id == product_id))
-    if row is None:
-        return None
-    return Stock(
-        product_id=row.product_id,
-        on_hand=row.on_hand,
-        reserved=row.reserved,
-        version=row.version,
-        update_time=row.update_time,
-    )
+    return None if row is None else _stock(row)
+
+
+async def stocks_of(tx: Transaction, product_ids: Collection[str]) -> dict[str, Stock]:
+    """The stock of products, as far as they have any."""
+    rows = await tx.scalars(select(StockRow).where(StockRow.product_id.in_(product_ids)))
+    return {row.product_id: _stock(row) for row in rows}
 
 
 async def put_stock(tx: Transaction, stock: Stock) -> None:
@@ -109,6 +108,16 @@ async def put_reservation(tx: Transaction, reservation: Reservation) -> None:
 async def remove_reservations(tx: Transaction, reservation_ids: Collection[str]) -> None:
     """Removes reservations."""
     await tx.execute(delete(ReservationRow).where(ReservationRow.reservation_id.in_(reservation_ids)))
+
+
+def _stock(row: StockRow) -> Stock:
+    return Stock(
+        product_id=row.product_id,
+        on_hand=row.on_hand,
+        reserved=row.reserved,
+        version=row.version,
+        update_time=row.update_time,
+    )
 
 
 def _reservation(row: ReservationRow) -> Reservation:

@@ -4,10 +4,9 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
 from protomesh.runtime import Context
-from protomesh.runtime.store import Database, Page, resume_token
+from protomesh.runtime.store import Database, Page, Watch, resume_token
 from protomesh.runtime.timestamps import timestamp
 from services.notifications import domain, store
-from services.notifications.arrivals import Arrivals
 from services.notifications.domain import Kind
 from services.notifications.resume import read_resume_token
 from shop.notifications.v1 import (
@@ -38,7 +37,7 @@ class Notifications(NotificationsServiceServicer):
     def __init__(self, db: Database, now: Callable[[], datetime]) -> None:
         self._db = db
         self._now = now
-        self._arrivals = Arrivals(db)
+        self._last_numbers = Watch(db, store.last_numbers)
 
     async def ListNotifications(
         self, request: ListNotificationsRequest, context: Context, /
@@ -73,14 +72,13 @@ class Notifications(NotificationsServiceServicer):
     async def Subscribe(self, request: SubscribeRequest, context: Context, /) -> AsyncIterator[SubscribeResponse]:
         subject = context.require_user().subject
         told = await self._place(subject, request.resume_token) if request.resume_token else 0
-        async with self._arrivals.at(subject) as bell:
-            async for _ in bell:
-                more = True
+        async with self._last_numbers.of(subject) as numbers:
+            async for number in numbers:
+                more = number is not None and number > told
                 while more:
                     async with self._db.read() as tx:
                         mailbox = await store.mailbox_of(tx, subject)
-                        if mailbox is None:
-                            break  # nothing has come yet
+                        assert mailbox is not None  # it is there for good
                         found = await store.notifications_after(tx, subject, told, limit=_AT_ONCE)
                     for notification in found:
                         told = notification.number

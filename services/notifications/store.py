@@ -1,6 +1,6 @@
 """Mailboxes and what is in them, in the database."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import BigInteger, ForeignKey, String, Text, delete, select, update
@@ -21,10 +21,6 @@ __all__ = [
     "put_mailbox",
     "put_read_time",
 ]
-
-
-# A statement may have some 30000 parameters, in SQLite as in PostgreSQL.
-_SUBJECTS_AT_ONCE = 10_000
 
 
 class Base(DeclarativeBase):
@@ -64,14 +60,10 @@ async def mailbox_of(tx: Transaction, subject: str) -> Mailbox | None:
     return Mailbox(subject=row.subject, mailbox_id=row.mailbox_id, last_number=row.last_number)
 
 
-async def last_numbers(tx: Transaction, subjects: Sequence[str]) -> dict[str, int]:
+async def last_numbers(tx: Transaction, subjects: Collection[str]) -> dict[str, int]:
     """The number of the last message that came, of each of these users who has a mailbox."""
-    found: dict[str, int] = {}
-    for start in range(0, len(subjects), _SUBJECTS_AT_ONCE):
-        some = subjects[start : start + _SUBJECTS_AT_ONCE]
-        rows = await tx.execute(select(MailboxRow.subject, MailboxRow.last_number).where(MailboxRow.subject.in_(some)))
-        found.update({row.subject: row.last_number for row in rows})
-    return found
+    rows = await tx.execute(select(MailboxRow.subject, MailboxRow.last_number).where(MailboxRow.subject.in_(subjects)))
+    return {row.subject: row.last_number for row in rows}
 
 
 async def put_mailbox(tx: Transaction, mailbox: Mailbox) -> None:

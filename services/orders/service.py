@@ -13,7 +13,7 @@ from protomesh.runtime.store import (
     Page,
     RequestIdReused,
     Transaction,
-    changes,
+    Watch,
     read_resume_token,
     remember,
     replayed,
@@ -76,6 +76,7 @@ class Orders(OrdersServiceServicer):
         token: Callable[[], str],
     ) -> None:
         self._db = db
+        self._orders = Watch(db, store.orders_of)
         self._catalog = catalog
         self._checkout = checkout
         self._now = now
@@ -139,16 +140,16 @@ class Orders(OrdersServiceServicer):
         if request.resume_token:
             refusal = f"is not one that WatchOrder gave out for {request.order_id}"
             told = read_resume_token(request.resume_token, request.order_id, refusal)
-        async for _ in changes(self._db):
-            async with self._db.read() as tx:
-                order = await _own(tx, request.order_id, customer)
-            if order.version != told:
-                told = order.version
-                yield WatchOrderResponse(
-                    order=_message(order), resume_token=resume_token(order.order_id, order.version)
-                )
-            if order.final:
-                return
+        async with self._orders.of(request.order_id) as states:
+            async for state in states:
+                order = _owned(state, request.order_id, customer)
+                if order.version != told:
+                    told = order.version
+                    yield WatchOrderResponse(
+                        order=_message(order), resume_token=resume_token(order.order_id, order.version)
+                    )
+                if order.final:
+                    return
 
     async def GetOrder(self, request: GetOrderRequest, context: Context, /) -> GetOrderResponse:
         async with self._db.read() as tx:
@@ -188,7 +189,11 @@ class Orders(OrdersServiceServicer):
 
 
 async def _own(tx: Transaction, order_id: str, customer: str) -> domain.Order:
-    order = await store.order_of(tx, order_id)
+    return _owned(await store.order_of(tx, order_id), order_id, customer)
+
+
+def _owned(order: domain.Order | None, order_id: str, customer: str) -> domain.Order:
+    """An order of this customer; nobody learns that there is one of another."""
     if order is None or order.customer != customer:
         raise OrderNotFound(order_id=order_id)
     return order

@@ -1,5 +1,6 @@
 """Orders in the database, and who is working on them."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from google.type.money_pb2 import Money
@@ -9,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from protomesh.runtime.store import Transaction, UtcDateTime
 from services.orders.domain import Failure, FailureKind, Line, Order, OrderState
 
-__all__ = ["Base", "Run", "add", "keep", "lapsed", "order_of", "orders_before", "take"]
+__all__ = ["Base", "Run", "add", "keep", "lapsed", "order_of", "orders_before", "orders_of", "take"]
 
 # Which run over an order it is. A run whose lease has lapsed can't keep anything once another has begun.
 Run = int
@@ -139,6 +140,12 @@ async def order_of(tx: Transaction, order_id: str) -> Order | None:
     """The order with this id."""
     row = await tx.get(OrderRow, order_id)
     return None if row is None else _order(row)
+
+
+async def orders_of(tx: Transaction, order_ids: Collection[str]) -> dict[str, Order]:
+    """The orders with these ids, as far as there are any."""
+    rows = await tx.scalars(select(OrderRow).where(OrderRow.order_id.in_(order_ids)))
+    return {row.order_id: _order(row) for row in rows}
 
 
 async def orders_before(tx: Transaction, customer: str, order_id: str | None, *, limit: int) -> list[Order]:

@@ -5,7 +5,8 @@
     python tests/load/figures.py --write    # and writes docs/reference/figures.md
 
 The shop is copied to a directory of its own and run there on a free port, with a fresh database, so that a mesh that
-is up in the checkout is not disturbed. What wrapping a handler costs comes from handler_wrapping.py.
+is up in the checkout is not disturbed. What wrapping a handler costs comes from handler_wrapping.py, and
+what a look for many streams costs from watching.py, both without a mesh.
 """
 
 import argparse
@@ -159,6 +160,18 @@ def relayed() -> Figure:
     return Figure(name="500 events, from outbox through Envoy to applied", unit="s", bound=1, samples=samples)
 
 
+def watching() -> Figure:
+    """CPU of a change of the database with 500 streams that follow things in it, over that of a look for each."""
+    script = Path(__file__).with_name("watching.py")
+    done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, check=True)
+    return Figure(
+        name="a change that 500 streams look for, beside a look for each",
+        unit="%",
+        bound=20,
+        samples=[100 * float(share) for share in re.findall(r"; share ([0-9.]+)", done.stdout)],
+    )
+
+
 def checkouts() -> list[Figure]:
     """The p99 of PlaceOrder, the whole saga through the edge, in milliseconds."""
     script = Path(__file__).with_name("checkout.py")
@@ -198,7 +211,7 @@ def main() -> int:
         figures = [help_time(), *start_times(mesh)]
         mesh.protomesh("up", check=True)
         figures += [resident(mesh), workers(mesh), asyncio.run(acknowledgements(mesh))]
-    figures += [wrapping(), relayed(), *checkouts()]
+    figures += [wrapping(), relayed(), watching(), *checkouts()]
     text = page(figures)
     print(text)
     if chosen.write:

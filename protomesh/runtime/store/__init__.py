@@ -16,6 +16,7 @@ from protomesh.runtime.store.paging import Page, PagedRequest
 from protomesh.runtime.store.resume import read_resume_token, resume_token
 from protomesh.runtime.store.timestamps import UtcDateTime
 from protomesh.runtime.store.url import database_url, sqlite_url
+from protomesh.runtime.store.watch import States, Watch
 
 __all__ = [
     "Changes",
@@ -27,11 +28,13 @@ __all__ = [
     "Page",
     "PagedRequest",
     "RequestIdReused",
+    "States",
     "Transaction",
     "Unconfirmed",
     "Unreachable",
     "Unstorable",
     "UtcDateTime",
+    "Watch",
     "changes",
     "database_url",
     "etag",
