@@ -39,6 +39,8 @@ _LATER = (
     "protomesh.runtime.store",
     "tests.services.stops",
 )
+# A worker binds a moment before it listens, and gRPC's own first pause is a second.
+_OPTIONS = (("grpc.initial_reconnect_backoff_ms", 20), ("grpc.min_reconnect_backoff_ms", 20))
 
 
 class Fork:
@@ -100,9 +102,9 @@ class Forks:
                     while not socket.exists():
                         fork.check()
                         await asyncio.sleep(0.005)
-                async with aio.insecure_channel(
-                    f"unix:{socket}", options=[("grpc.use_local_subchannel_pool", 1)]
-                ) as to:
+                async with aio.insecure_channel(f"unix:{socket}", options=_OPTIONS) as to:
+                    async with asyncio.timeout(SOON):
+                        await to.channel_ready()
                     yield fork, MeshChannel(lambda _service: to, metadata=identity(user, None)).stub(stub)
             finally:
                 fork.kill()

@@ -115,7 +115,7 @@ class Scene:
         acting = asyncio.ensure_future(outcome(self._story(case, orders, request)))
         async with asyncio.timeout(SOON):
             while not self._gate.waiting and self._done(case) == done:
-                assert not acting.done()
+                assert not acting.done(), acting
                 process.check()
                 await asyncio.sleep(0.002)
         process.kill()

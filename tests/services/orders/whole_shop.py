@@ -174,7 +174,7 @@ class WholeShop:
             pieces = len(LINES) if at.step in {"Reserve", "ConfirmReservation", "Release"} else 1
             async with asyncio.timeout(SOON):
                 while self.gate.waiting < (max(1, len(acting)) * pieces if at.called else 1):
-                    assert not any(call.done() for call in acting)
+                    assert [call for call in acting if call.done()] == []
                     process.check()
                     await asyncio.sleep(0.002)
             process.kill()
