@@ -12,18 +12,20 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from protomesh.model import Audience, Method, RestBinding, Topology
+from protomesh.model import Audience, Gateway, Method, RestBinding, TcpAddress, Topology
 
 __all__ = ["command", "examples", "for_operator"]
 
 _FIELD = re.compile(r"{(?P<path>[\w.]+)(?:=[^}]*)?}")
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to connect for it
 _TEXT = FieldDescriptor.CPPTYPE_STRING
 
 
-def examples(topology: Topology, gateway: str) -> Iterator[str]:
+def examples(topology: Topology, gateway: Gateway, authority: str) -> Iterator[str]:
     """One call by each client: of the method that needs least, and with what it needs.
 
-    Only PUBLIC methods with one answer are looked at. Nothing where there is none.
+    Only PUBLIC methods with one answer are looked at. Nothing where there is none. `authority` is the file of the
+    development CA, for gateways that show a certificate of it.
     """
     public = [method for _, method in topology.exposed() if method.audience is Audience.PUBLIC and not method.streaming]
     if not public:
@@ -33,15 +35,31 @@ def examples(topology: Topology, gateway: str) -> Iterator[str]:
     request = _request(method, binding, topology)
     body = f" {shlex.quote(json.dumps(request))}" if request else ""
     yield f"{command()} call {method.full_name}{body}"
-    yield f"grpcurl -plaintext {f'-d{body} ' if body else ''}{gateway} {method.full_name}"
+    where, trust = _where(gateway), f"cacert {shlex.quote(authority)} " if _of_development(gateway) else ""
+    if gateway.reflection:
+        how = "-plaintext " if gateway.tls is None else f"-{trust}" if trust else ""
+        yield f"grpcurl {how}{f'-d{body} ' if body else ''}{where} {method.full_name}"
     if binding is not None:
         path = _FIELD.sub(lambda found: str(_at(request, found["path"])), binding.template)
-        yield f"curl {shlex.quote(f'http://{gateway}{path}')}"
+        scheme = "http" if gateway.tls is None else "https"
+        yield f"curl {f'--{trust}' if trust else ''}{shlex.quote(f'{scheme}://{where}{path}')}"
 
 
 def for_operator(socket: str) -> str:
     """What lists every method with grpcurl. A path is no authority, so it needs one; which, is all the same."""
     return f"grpcurl -plaintext -unix -authority mesh {shlex.quote(socket)} list"
+
+
+def _where(gateway: Gateway) -> str:
+    """The gateway as this machine reaches it. localhost, where the development CA's certificate has to fit."""
+    host = gateway.listen.host
+    if _of_development(gateway) and host in _EVERYWHERE:
+        return f"localhost:{gateway.listen.port}"
+    return str(TcpAddress(_EVERYWHERE.get(host, host), gateway.listen.port))
+
+
+def _of_development(gateway: Gateway) -> bool:
+    return gateway.tls is not None and gateway.tls.development
 
 
 def command() -> str:

@@ -1,5 +1,7 @@
 """What `up` says at its end: what runs where, and what to call; or what failed."""
 
+from pathlib import Path
+
 from protomesh.admin.v1 import admin_service_pb2 as admin
 from protomesh.cli.examples import command, examples, for_operator
 from protomesh.cli.logline import for_terminal
@@ -22,12 +24,18 @@ def welcome(status: admin.Status, topology: Topology, project: Project, headline
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     lines += [f"  {name:{widths[0]}}  {methods:{widths[1]}}  {runs}" for name, methods, runs in rows]
     lines.append("")
-    addresses = [("edge", gateway, "gRPC, gRPC-Web, REST") for gateway in status.gateways]
+    addresses = [
+        ("edge", str(gateway.listen), f"gRPC, gRPC-Web, REST{'' if gateway.tls is None else ' over TLS'}")
+        for gateway in topology.gateways
+    ]
+    authority = str(project.relative(Path(project.layout.development_ca)))
+    if any(gateway.tls is not None and gateway.tls.development for gateway in topology.gateways):
+        addresses.append(("CA", authority, "what callers have to trust; its key stays here"))
     addresses.append(("operator", f"unix:{project.layout.operator_socket}", "every method, for you only"))
     addresses.append(("logs", str(project.relative(log_file(project.layout, "mesh").parent)), f"{command()} logs -f"))
     widths = [max(len(row[column]) for row in addresses) for column in (0, 1)]
     lines += [f"  {name:{widths[0]}}  {where:{widths[1]}}  {what}".rstrip() for name, where, what in addresses]
-    calls = list(examples(topology, status.gateways[0])) if status.gateways else []
+    calls = [call for gateway in topology.gateways[:1] for call in examples(topology, gateway, authority)]
     calls.append(for_operator(project.layout.operator_socket))
     lines += ["", "Try:", *(f"  {call}" for call in calls)]
     return "\n".join(lines)

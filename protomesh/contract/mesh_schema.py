@@ -5,7 +5,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from protomesh.contract.durations import SHORTEST_LIMIT_PERIOD, parse_duration
@@ -21,6 +21,7 @@ __all__ = [
     "RateLimitFile",
     "RouteFile",
     "ServiceFile",
+    "TlsFile",
 ]
 
 # Envoy's clusters and listeners have these names already, and a cluster is called as its service is.
@@ -155,10 +156,38 @@ class RouteFile(_Section):
     service: str
 
 
+class ClientsFile(_Section):
+    """Whose certificates callers may show."""
+
+    ca: Annotated[str, Field(min_length=1)]
+    required: bool = False
+
+
+class TlsFile(_Section):
+    """What a gateway shows to prove who it is; without files, a certificate of the mesh's development CA."""
+
+    cert: Annotated[str, Field(min_length=1)] | None = None
+    key: Annotated[str, Field(min_length=1)] | None = None
+    clients: ClientsFile | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        if value == "dev":
+            return {}
+        if isinstance(value, str):
+            raise _refuse(f"{value!r} is no TLS", "Write `tls: dev` or `tls: {cert: edge.pem, key: edge.key}`.")
+        if isinstance(value, dict) and ("cert" in value) != ("key" in value):
+            raise _refuse("a certificate and its key come together", "Name both files: `{cert: ..., key: ...}`.")
+        return value
+
+
 class GatewayFile(_Section):
     """A listener at the edge."""
 
     listen: Annotated[TcpAddress, PlainValidator(_listen)]
+    tls: TlsFile | None = None
+    insecure: bool = False
     name: Name | None = None
     cors: CorsFile | None = None
     reflection: bool | None = None

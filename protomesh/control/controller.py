@@ -4,8 +4,9 @@ ConfigurationRefused   from protomesh.proxy: Envoy would not take it, and nothin
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from protomesh.control.dry_run import dry_run, refusal
 from protomesh.control.key_set import KeySetFile
@@ -15,11 +16,13 @@ from protomesh.proxy import ConfigurationRefused, EnvoyBinary, Schemas
 from protomesh.targets.envoy import (
     ENDPOINTS,
     EXTENSION,
+    SECRET,
     Configuration,
     Override,
     apply_overrides,
     load_assignment,
     load_overrides,
+    needed,
     render,
 )
 from protomesh.xds import PUSH_ORDER, Cache, Refused, Rejection, Resource, Server, Snapshot
@@ -51,6 +54,7 @@ class Controller:
         self._key_set = ""
         self._suspended: frozenset[str] = frozenset()
         self._endpoints: dict[str, tuple[Endpoint, ...]] = {}
+        self._secrets: dict[str, Mapping[str, Any]] = {}
 
     async def start(self) -> None:
         """Begins to serve ADS."""
@@ -118,6 +122,36 @@ class Controller:
         except Refused as refused:
             reason = refused.rejection.reason
             raise ConfigurationRefused(reason, resource=f"the endpoints of {service}") from refused
+
+    async def set_secrets(
+        self,
+        secrets: Mapping[str, Mapping[str, Any]],
+        *,
+        timeout: float = _ACKNOWLEDGED_WITHIN,  # noqa: ASYNC109 - as above
+    ) -> None:
+        """Replaces certificates, by name; returns when Envoy shows these to whoever connects from now on.
+
+        Those that nothing needs yet are kept for the topology that does: set them before it is applied. If Envoy
+        refuses some, all stay as they are.
+
+        Raises:
+            TimeoutError: Envoy did not acknowledge within `timeout` seconds; it takes them when it comes back.
+            ConfigurationRefused: Envoy refused one.
+        """
+        async with self._changing:
+            former = dict(self._secrets)
+            self._secrets.update(secrets)
+            snapshot = self._cache.snapshot(self._node) or Snapshot()
+            used = [name for name in secrets if snapshot.get((SECRET, name)) is not None]
+            if not used:
+                return
+            self._cache.publish(self._node, snapshot.with_resources(*map(self._secret, used)))
+            try:
+                await self._cache.wait_acknowledged(self._node, SECRET, used, timeout=timeout)
+            except Refused as refused:
+                self._secrets = former
+                self._cache.publish(self._node, snapshot)
+                raise ConfigurationRefused(refused.rejection.reason, resource=refused.rejection.name) from refused
 
     async def set_key_set(
         self,
@@ -196,8 +230,9 @@ class Controller:
         await dry_run(self._binary, configuration, self._layout)
         # Nothing is awaited from here on: whoever looks sees all of the change or nothing.
         located = [self._located(name) for name, service in topology.services.items() if service.supervised]
+        secrets = [self._secret(name) for gateway in topology.gateways for _, name in needed(gateway)]
         node = self._node or topology.name  # a running Envoy keeps the name it started with
-        self._cache.publish(node, Snapshot((*resources, *located)))
+        self._cache.publish(node, Snapshot((*resources, *located, *secrets)))
         self._node = node
         self._topology, self._configuration, self._suspended = topology, configuration, suspended
         self._endpoints = {name: places for name, places in self._endpoints.items() if name in topology.services}
@@ -227,6 +262,9 @@ class Controller:
         """The endpoints of a service, as they are now."""
         body = load_assignment(service, self._endpoints.get(service, ()))
         return Resource(type_url=ENDPOINTS, name=service, body=self._schemas.encode(ENDPOINTS, body))
+
+    def _secret(self, name: str) -> Resource:
+        return Resource(type_url=SECRET, name=name, body=self._schemas.encode(SECRET, dict(self._secrets[name])))
 
     def _known(self, service: str) -> Topology:
         if self._topology is None or service not in self._topology.services:

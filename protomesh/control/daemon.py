@@ -21,6 +21,7 @@ from protomesh.control.api import EdgeApi, OperatorApi
 from protomesh.control.channel import unix_channel
 from protomesh.control.controller import Controller
 from protomesh.control.envoy_keeper import EnvoyKeeper
+from protomesh.control.gateway_certificates import GatewayCertificates
 from protomesh.control.lock import exclusive
 from protomesh.control.ports import check_ports
 from protomesh.control.reach import accepts, unreached, wait_reached
@@ -67,6 +68,7 @@ class Daemon:
         self._tether = tether
         self._layout: Layout = layout_for(root)
         self._state = StateFile(self._layout)
+        self._certificates = GatewayCertificates(self._root, self._layout)
         self._topology: Topology | None = None
         self._controller: Controller | None = None
         self._apis: list[EdgeApi | OperatorApi] = []
@@ -144,7 +146,9 @@ class Daemon:
         schemas = await asyncio.to_thread(Schemas.load, binary, Path(self._layout.state) / "cache")
         await asyncio.to_thread(check_ports, topology.gateways)
 
+        secrets = await asyncio.to_thread(self._certificates.load, topology.gateways)
         self._controller = Controller(binary, schemas, self._layout)
+        await self._controller.set_secrets(secrets)
         await self._controller.start()
         stack.push_async_callback(self._controller.stop)
         await self._controller.apply(topology)
@@ -166,6 +170,8 @@ class Daemon:
             await asyncio.gather(starting, return_exceptions=True)
             raise
         await self._wait_reachable()
+        following = asyncio.create_task(self._certificates.follow(self._controller.set_secrets), name="certificates")
+        stack.callback(following.cancel)
 
     async def _serve_services(self, stack: AsyncExitStack) -> None:
         assert self._controller is not None, "started just before"
@@ -294,6 +300,7 @@ class Daemon:
             listening = {gateway.listen for gateway in self._topology.gateways}
             new = tuple(gateway for gateway in topology.gateways if gateway.listen not in listening)
             await asyncio.to_thread(check_ports, new)
+            await self._controller.set_secrets(await asyncio.to_thread(self._certificates.load, topology.gateways))
             await self._controller.apply(topology)
             for api in self._apis:
                 await api.update(topology)

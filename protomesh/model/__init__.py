@@ -14,7 +14,7 @@ from protomesh.model.contract import (
     RestBinding,
     RpcService,
 )
-from protomesh.model.gateway import Cors, Gateway, PrefixRoute
+from protomesh.model.gateway import Clients, Cors, Gateway, PrefixRoute, Tls
 from protomesh.model.layout import Layout
 from protomesh.model.origin import Origin
 from protomesh.model.policy import Audience, RateLimit, RetryPolicy, Safety
@@ -27,6 +27,7 @@ __all__ = [
     "Audience",
     "Auth",
     "Call",
+    "Clients",
     "Command",
     "Cors",
     "DeclaredError",
@@ -46,6 +47,7 @@ __all__ = [
     "Safety",
     "Service",
     "TcpAddress",
+    "Tls",
     "Topology",
     "UnixAddress",
     "parse_address",

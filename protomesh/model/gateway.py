@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from protomesh.model.address import TcpAddress
 from protomesh.model.origin import Origin
 
-__all__ = ["Cors", "Gateway", "PrefixRoute"]
+__all__ = ["Clients", "Cors", "Gateway", "PrefixRoute", "Tls"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +25,34 @@ class PrefixRoute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """Whose certificates callers may show."""
+
+    authorities: str  # a PEM file of CA certificates, relative to the project
+    required: bool = False  # who shows none is sent away
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """What a gateway shows to prove who it is. Paths are relative to the project."""
+
+    certificate: str | None = None  # a PEM file, its chain behind it; None for one of the mesh's development CA
+    key: str | None = None  # a PEM file, without a password
+    clients: Clients | None = None
+
+    @property
+    def development(self) -> bool:
+        """Whether the certificate is the mesh's own, which nobody trusts who was not told to."""
+        return self.certificate is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
     """One listener at the edge. It serves every exposed method by gRPC, gRPC-Web and REST."""
 
     name: str  # "edge" for the first; also the name of its Envoy listener
     listen: TcpAddress
+    tls: Tls | None = None  # without, plain text
     cors: Cors | None = None
     routes: tuple[PrefixRoute, ...] = ()  # longest prefix first
     reflection: bool = True  # whether gRPC reflection answers here

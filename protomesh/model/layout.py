@@ -71,6 +71,11 @@ class Layout:
         return str(self.state / "data" / "key-set.json")
 
     @property
+    def development_ca(self) -> str:
+        """The certificate of the project's development CA, which callers are told to trust; its key is beside it."""
+        return str(self.state / "tls" / "ca.pem")
+
+    @property
     def logs(self) -> PurePosixPath:
         """One file per service, `mesh.log` of control plane and supervisor, `envoy.log`, `access.log`."""
         return self.state / "logs"

@@ -10,10 +10,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from grpc import aio
+from grpc import aio, ssl_channel_credentials
 
+from protomesh.contract import compile_project
 from protomesh.control.channel import unix_channel
 from protomesh.control.tether import hold
+from protomesh.model import Tls
 from protomesh.supervisor.layout import layout_for
 
 __all__ = ["MeshFailed", "RunningMesh", "started"]
@@ -34,13 +36,17 @@ class RunningMesh:
     project itself is not disturbed. `gateway` is `host:port` of its first gateway.
     """
 
-    def __init__(self, root: Path, gateway: str) -> None:
+    def __init__(self, root: Path, gateway: str, tls: Tls | None = None) -> None:
         self.root = root
         self.gateway = gateway
+        self._tls = tls
 
     def channel(self) -> aio.Channel:
         """A channel to the gateway: what callers from outside may do. Made inside the running loop; close it."""
-        return aio.insecure_channel(self.gateway)
+        if self._tls is None:
+            return aio.insecure_channel(self.gateway)
+        authority = Path(layout_for(self.root).development_ca).read_bytes() if self._tls.development else None
+        return aio.secure_channel(self.gateway, ssl_channel_credentials(authority))
 
     def operator(self) -> aio.Channel:
         """A channel to every method, INTERNAL ones included. Made inside the running loop; close it."""
@@ -78,7 +84,8 @@ def started(project: Path, directory: Path) -> Generator[RunningMesh]:
             done = protomesh("up", "--tether", str(tether), tether=(tether,))
             if done.returncode != 0:
                 raise MeshFailed(f"protomesh up ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-            yield RunningMesh(root, json.loads(protomesh("status", "--json").stdout)["gateways"][0])
+            gateway = compile_project(root, variables=environment).topology.gateways[0]
+            yield RunningMesh(root, json.loads(protomesh("status", "--json").stdout)["gateways"][0], gateway.tls)
         finally:
             protomesh("down")
 

@@ -6,12 +6,13 @@ Takes a Topology and a Layout, gives resources. Imports the model, nothing that 
 from protomesh.targets.envoy.bootstrap import bootstrap, static_bootstrap
 from protomesh.targets.envoy.configuration import Configuration, Rendered
 from protomesh.targets.envoy.endpoints import load_assignment
-from protomesh.targets.envoy.names import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, RESERVED, ROUTES
+from protomesh.targets.envoy.names import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, RESERVED, ROUTES, SECRET
 from protomesh.targets.envoy.overrides import Override
 from protomesh.targets.envoy.overrides import apply as apply_overrides
 from protomesh.targets.envoy.overrides import load as load_overrides
 from protomesh.targets.envoy.render import render
 from protomesh.targets.envoy.review import readable, review
+from protomesh.targets.envoy.tls import authorities, certificate, needed
 from protomesh.targets.envoy.yaml import dump, read_overlay
 
 __all__ = [
@@ -21,14 +22,18 @@ __all__ = [
     "LISTENER",
     "RESERVED",
     "ROUTES",
+    "SECRET",
     "Configuration",
     "Override",
     "Rendered",
     "apply_overrides",
+    "authorities",
     "bootstrap",
+    "certificate",
     "dump",
     "load_assignment",
     "load_overrides",
+    "needed",
     "read_overlay",
     "readable",
     "render",

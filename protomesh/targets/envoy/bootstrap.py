@@ -123,6 +123,9 @@ def _static(configuration: Configuration, value: Any, *, log: bool) -> Any:
         assert extension is not None
         del result["config_discovery"]
         result["typed_config"] = extension.body["typed_config"]
+    if "transport_socket" in result:  # what is secret is in no file
+        result.pop("transport_socket")
+        result.pop("transport_socket_connect_timeout", None)
     if "access_log" in result and not log:
         del result["access_log"]
     return result

@@ -13,6 +13,7 @@ from protomesh.targets.envoy.listener import listener
 from protomesh.targets.envoy.names import CLUSTER, EDGE_API, ROUTES, Body
 from protomesh.targets.envoy.route import internal_api, method_route, no_such_method, passed_through, refusal
 from protomesh.targets.envoy.routes import all_of, by_path, by_prefix, either, header
+from protomesh.targets.envoy.tls import downstream, needed, security
 
 __all__ = ["HEALTH_METHODS", "REFLECTION_METHODS", "edge"]
 
@@ -28,7 +29,15 @@ def edge(topology: Topology, layout: Layout, suspended: frozenset[str]) -> Itera
     """Yields the cluster of the edge's own API, and a listener with its routes for each gateway."""
     yield api_cluster(EDGE_API, layout.edge_api_socket)
     for gateway in topology.gateways:
-        yield listener(gateway.name, gateway.listen, face=Face.EDGE, layout=layout, origin=gateway.origin)
+        yield listener(
+            gateway.name,
+            gateway.listen,
+            face=Face.EDGE,
+            layout=layout,
+            origin=gateway.origin,
+            secured=downstream(gateway.name, gateway.tls) if gateway.tls else None,
+            secrets=needed(gateway),
+        )
         yield _routes(topology, gateway, suspended)
 
 
@@ -57,7 +66,7 @@ def _routes(topology: Topology, gateway: Gateway, suspended: frozenset[str]) -> 
             others(_rest()),
         ),
         "typed_per_filter_config": per_gateway(topology, gateway),
-    }
+    } | security(gateway.tls)
     clusters = {EDGE_API, *(service.name for service, _ in topology.exposed()), *(r.service for r in gateway.routes)}
     return Rendered(
         type_url=ROUTES,

@@ -18,6 +18,9 @@ CALLER = "x-protomesh-caller"
 # With no range at all Envoy takes loopback and private networks for inside.
 _NOBODY_INSIDE: Body = {"unix_sockets": False, "cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]}
 
+# Off by default: who connects and says nothing would stay for good.
+_HANDSHAKE = "10s"
+
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
 _EDGE: Body = {
     "use_remote_address": True,
@@ -52,11 +55,22 @@ _INSIDE: Body = {
 }
 
 
-def listener(name: str, where: Address, *, face: Face, layout: Layout, origin: Origin, caller: str = "") -> Rendered:
+def listener(
+    name: str,
+    where: Address,
+    *,
+    face: Face,
+    layout: Layout,
+    origin: Origin,
+    caller: str = "",
+    secured: Body | None = None,
+    secrets: tuple[tuple[str, str], ...] = (),
+) -> Rendered:
     """A listener whose routes and changing filters come by themselves.
 
     Nothing in it depends on a contract: a listener that changes closes the streams that it holds. `caller` is who
-    calls here; nobody that the mesh knows if empty.
+    calls here; nobody that the mesh knows if empty. `secured` is the transport socket, plain text if None, and
+    `secrets` what it needs.
     """
     manager = typed(
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -68,17 +82,18 @@ def listener(name: str, where: Address, *, face: Face, layout: Layout, origin: O
         early_header_mutation_extensions=[_caller_header(caller)],
         **(_EDGE if face is Face.EDGE else _INSIDE),
     )
+    chain: Body = {
+        "name": name,
+        "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}],
+    }
+    if secured is not None:
+        chain |= {"transport_socket": secured, "transport_socket_connect_timeout": _HANDSHAKE}
     body: Body = {
         "name": name,
         "address": address(where, mode=None if face is Face.EDGE else PRIVATE),
         # With the default two Envoys that know nothing of each other share a port and its calls, without a word.
         "enable_reuse_port": False,
-        "filter_chains": [
-            {
-                "name": name,
-                "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}],
-            }
-        ],
+        "filter_chains": [chain],
     }
     if face is Face.EDGE:
         # When the mesh ends, what is inbound is drained first; services call each other until their calls are done.
@@ -86,7 +101,7 @@ def listener(name: str, where: Address, *, face: Face, layout: Layout, origin: O
     else:
         # As many strangers as there may be: services still reach each other, and the operator the mesh.
         body["ignore_global_conn_limit"] = True
-    needs = ((ROUTES, name), *((EXTENSION, extension) for extension in discovered(face)))
+    needs = (*secrets, (ROUTES, name), *((EXTENSION, extension) for extension in discovered(face)))
     return Rendered(type_url=LISTENER, name=name, body=body, needs=needs, origins={name: origin, str(where): origin})
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "OPERATOR_API",
     "RESERVED",
     "ROUTES",
+    "SECRET",
     "SERVICE_API",
     "XDS",
     "Body",
@@ -29,6 +30,7 @@ LISTENER = _TYPES + "envoy.config.listener.v3.Listener"
 ROUTES = _TYPES + "envoy.config.route.v3.RouteConfiguration"
 CLUSTER = _TYPES + "envoy.config.cluster.v3.Cluster"
 ENDPOINTS = _TYPES + "envoy.config.endpoint.v3.ClusterLoadAssignment"
+SECRET = _TYPES + "envoy.extensions.transport_sockets.tls.v3.Secret"
 EXTENSION = _TYPES + "envoy.config.core.v3.TypedExtensionConfig"
 
 EDGE_API = "edge-api"  # reflection and health as the edge shows them

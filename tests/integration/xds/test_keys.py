@@ -12,17 +12,17 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from grpc_health.v1 import health, health_pb2_grpc
 
 from protomesh.contract import compile_project
 from protomesh.control.controller import Controller
 from protomesh.control.service_api import ServiceApi
-from protomesh.model import Endpoint, Layout, Topology, UnixAddress
+from protomesh.model import Layout, Topology
 from protomesh.proxy import EnvoyProcess, Schemas, find
 from protomesh.runtime.launch import Launch, environment
 from protomesh.runtime.mesh import Mesh
 from protomesh.targets.envoy import bootstrap
 from tests.integration.envoy.tokens import AUDIENCE, ISSUER, Issuer
+from tests.integration.xds.desk import desk
 from tests.integration.xds.healthy import wait_healthy
 
 PROTO = """\
@@ -83,33 +83,6 @@ class Office:
         """A stream with a token."""
         start: Any = self.edge.unary_stream("/desk.v1.DeskService/Watch")
         return start(b"", metadata=issuer.bearer())
-
-
-@asynccontextmanager
-async def desk(path: str, more: asyncio.Event) -> AsyncIterator[Endpoint]:
-    """The service: its stream sends one message, and another when the test lets it."""
-
-    async def sit(_request: bytes, _context: Any) -> bytes:
-        return b""
-
-    async def watch(_request: bytes, context: Any) -> None:
-        await context.write(b"")
-        await more.wait()
-        await context.write(b"")
-
-    server = grpc.aio.server()
-    handlers: Any = {
-        "Sit": grpc.unary_unary_rpc_method_handler(sit),
-        "Watch": grpc.unary_stream_rpc_method_handler(watch),
-    }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("desk.v1.DeskService", handlers),))
-    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
-    server.add_insecure_port(f"unix:{path}")
-    await server.start()
-    try:
-        yield Endpoint(address=UnixAddress(path))
-    finally:
-        await server.stop(0)
 
 
 @pytest.fixture

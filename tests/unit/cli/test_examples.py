@@ -2,13 +2,15 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from protomesh.cli.examples import command, examples, for_operator
 from protomesh.contract import compile_project
-from protomesh.model import Topology
+from protomesh.model import TcpAddress, Tls, Topology
 
 HEAD = """\
 syntax = "proto3";
@@ -71,9 +73,9 @@ def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compile:
     return compile_it
 
 
-def shown(topology: Topology) -> list[str]:
-    """The calls to try."""
-    return list(examples(topology, "127.0.0.1:8080"))
+def shown(topology: Topology, **changes: Any) -> list[str]:
+    """The calls to try, at a gateway that is changed so."""
+    return list(examples(topology, replace(topology.gateways[0], **changes), ".protomesh/tls/ca.pem"))
 
 
 def test_the_method_that_needs_least_is_shown(compiled: Compile) -> None:
@@ -99,6 +101,21 @@ def test_the_fields_of_a_path_are_filled_in(compiled: Compile) -> None:
     assert shlex.split(call) == ["protomesh", "call", "shop.v1.ShopService/Get", request]
     assert shlex.split(grpcurl)[1:5] == ["-plaintext", "-d", request, "127.0.0.1:8080"]
     assert shlex.split(curl)[1] == "http://127.0.0.1:8080/v1/room_name/shelves/1/1"
+
+
+def test_a_gateway_with_a_development_certificate_is_called_by_name(compiled: Compile) -> None:
+    """The callers have to trust its CA; one that listens everywhere is reached at localhost."""
+    topology = compiled(rpc("List", 'get: "/v1/things"'))
+    everywhere = TcpAddress("0.0.0.0", 8443)
+
+    assert shown(topology, listen=everywhere, tls=Tls())[1:] == [
+        "grpcurl -cacert .protomesh/tls/ca.pem localhost:8443 shop.v1.ShopService/List",
+        "curl --cacert .protomesh/tls/ca.pem https://localhost:8443/v1/things",
+    ]
+    tls = Tls(certificate="edge.pem", key="edge.key")
+    assert shown(topology, listen=everywhere, tls=tls, reflection=False)[1:] == [
+        "curl https://127.0.0.1:8443/v1/things"
+    ]
 
 
 def test_without_rest_there_is_no_line_for_curl(compiled: Compile) -> None:

@@ -1,6 +1,7 @@
 """What `up` says at its end; tests/e2e/transcripts has it as a whole."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from protomesh.admin.v1 import admin_service_pb2 as admin
 from protomesh.cli.project import Project
 from protomesh.cli.welcome import failure_text, welcome
-from protomesh.model import Layout, Origin, Topology
+from protomesh.model import Gateway, Layout, Origin, TcpAddress, Tls, Topology
 
 State = admin.ServiceStatus.State
 NOTHING_TO_TRY = Topology(name="shop", services={}, gateways=(), descriptors=b"", origin=Origin(file="mesh.yaml"))
@@ -21,10 +22,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return Project(tmp_path, Layout(run=PurePosixPath("/run/mesh"), state=PurePosixPath(tmp_path / ".protomesh")))
 
 
-def lines_of(project: Project, *services: admin.ServiceStatus, gateways: tuple[str, ...] = ()) -> list[str]:
+def lines_of(project: Project, *services: admin.ServiceStatus, gateways: tuple[Gateway, ...] = ()) -> list[str]:
     """What is said of these services."""
-    status = admin.Status(mesh="shop", services=services, gateways=gateways)
-    return welcome(status, NOTHING_TO_TRY, project, "is up").splitlines()
+    topology = replace(NOTHING_TO_TRY, gateways=gateways)
+    return welcome(admin.Status(mesh="shop", services=services), topology, project, "is up").splitlines()
+
+
+def gateway(host: str, port: int, tls: Tls | None = None) -> Gateway:
+    """One that listens there."""
+    return Gateway(name="edge", listen=TcpAddress(host, port), tls=tls, origin=Origin(file="mesh.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +66,8 @@ def test_columns_line_up(project: Project) -> None:
 
 def test_every_way_in_is_shown(project: Project) -> None:
     """Each gateway, the operator's socket, and the logs as they are reached from the project."""
-    lines = lines_of(project, gateways=("127.0.0.1:8080", "[::1]:8443"))
+    tls = Tls(certificate="edge.pem", key="edge.key")
+    lines = lines_of(project, gateways=(gateway("127.0.0.1", 8080), gateway("::1", 8443, tls)))
 
     assert [line.split()[:2] for line in lines if line.startswith(("  edge", "  operator", "  logs"))] == [
         ["edge", "127.0.0.1:8080"],
@@ -68,6 +75,15 @@ def test_every_way_in_is_shown(project: Project) -> None:
         ["operator", "unix:/run/mesh/operator.sock"],
         ["logs", ".protomesh/logs"],
     ]
+    assert [line.endswith("REST over TLS") for line in lines if line.startswith("  edge")] == [False, True]
+    assert not any(line.startswith("  CA") for line in lines)
+
+
+def test_who_has_to_be_trusted_is_shown(project: Project) -> None:
+    """A development CA, where a gateway shows a certificate of it."""
+    lines = lines_of(project, gateways=(gateway("127.0.0.1", 8443, Tls()),))
+
+    assert next(line.split()[:2] for line in lines if line.startswith("  CA")) == ["CA", ".protomesh/tls/ca.pem"]
 
 
 def test_a_mesh_without_an_edge_has_something_to_try(project: Project) -> None:

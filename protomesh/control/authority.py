@@ -1,0 +1,150 @@
+"""The development CA of a project: made once, trusted by whom its user tells to."""
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from protomesh.atomic_file import write_atomically
+from protomesh.control.certificate import CertificateUnusable, Pair
+
+__all__ = ["LIFETIME", "Authority"]
+
+LIFETIME = timedelta(days=30)
+"""How long a certificate is valid that the CA issues. It is issued anew when half of that is over."""
+
+_CA_LIFETIME = timedelta(days=3650)
+_PRIVATE = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+_EARLIER = timedelta(minutes=5)  # clocks differ
+
+
+class Authority:
+    """A CA of its own for one project.
+
+    Its key stays in `directory` (0600). By name constraints it signs for this machine and private networks only:
+    whoever takes it can't be any site on the web for those who trust it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.certificate_file = directory / "ca.pem"
+        self._key_file = directory / "ca.key"
+
+    def issue(self, names: Sequence[str], now: datetime) -> Pair:
+        """A new certificate for those of the names and IP addresses that the CA may sign for; localhost is one always.
+
+        Makes the CA if there is none yet.
+
+        Raises:
+            CertificateUnusable: the CA's files are there and can't be used, or can't be written.
+        """
+        certificate, key = self._loaded(now)
+        permitted = certificate.extensions.get_extension_for_class(x509.NameConstraints).value.permitted_subtrees or []
+        names = [
+            name for name in dict.fromkeys(("localhost", *names)) if any(_covers(tree, name) for tree in permitted)
+        ]
+        own = ec.generate_private_key(ec.SECP256R1())
+        issued = (
+            _builder(_name("protomesh"), certificate.subject, now, LIFETIME)
+            .public_key(own.public_key())
+            .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(_signed_by(certificate), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        return Pair(chain=_pem(issued), key=_private(own), expires=issued.not_valid_after_utc)
+
+    def _loaded(self, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+        try:
+            if not self.certificate_file.exists():
+                self._make(now)
+            certificate = x509.load_pem_x509_certificate(self.certificate_file.read_bytes())
+            key = serialization.load_pem_private_key(self._key_file.read_bytes(), password=None)
+        except (OSError, ValueError, TypeError) as error:
+            raise CertificateUnusable(
+                f"the development CA in {self.certificate_file.parent} can't be used ({error}): "
+                "remove that directory, and a new one is made"
+            ) from None
+        assert isinstance(key, ec.EllipticCurvePrivateKey), "what _make writes"
+        return certificate, key
+
+    def _make(self, now: datetime) -> None:
+        """The key first: a certificate without one would be trusted for nothing."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = _name(f"protomesh development CA on {os.uname().nodename}")
+        usage = x509.KeyUsage(
+            digital_signature=False,
+            content_commitment=False,
+            key_encipherment=False,
+            data_encipherment=False,
+            key_agreement=False,
+            key_cert_sign=True,
+            crl_sign=True,
+            encipher_only=False,
+            decipher_only=False,
+        )
+        permitted: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName(os.uname().nodename)]
+        permitted += [x509.IPAddress(ipaddress.ip_network(network)) for network in _PRIVATE]
+        certificate = (
+            _builder(name, name, now, _CA_LIFETIME)
+            .public_key(key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(usage, critical=True)
+            .add_extension(x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        self.certificate_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(self._key_file, _private(key), private=True)
+        write_atomically(self.certificate_file, _pem(certificate))
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, now: datetime, lifetime: timedelta) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _EARLIER)
+        .not_valid_after(now + lifetime)
+    )
+
+
+def _signed_by(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    own = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:64])])
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _covers(tree: x509.GeneralName, name: str) -> bool:
+    """RFC 5280, section 4.2.1.10: a name itself and all below it, or a network's addresses."""
+    general = _general(name)
+    if isinstance(general, x509.IPAddress):
+        return isinstance(tree, x509.IPAddress) and ipaddress.ip_address(name) in ipaddress.ip_network(str(tree.value))
+    return isinstance(tree, x509.DNSName) and f".{name}".endswith(f".{tree.value}")
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
