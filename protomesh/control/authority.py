@@ -20,15 +20,15 @@ LIFETIME = timedelta(days=30)
 """How long a certificate is valid that the CA issues. It is issued anew when half of that is over."""
 
 _CA_LIFETIME = timedelta(days=3650)
-_PRIVATE = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 _EARLIER = timedelta(minutes=5)  # clocks differ
 
 
 class Authority:
     """A CA of its own for one project.
 
-    Its key stays in `directory` (0600). By name constraints it signs for this machine and private networks only:
-    whoever takes it can't be any site on the web for those who trust it.
+    Its key stays in `directory` (0600). By name constraints the only names it signs for are localhost and this
+    machine's: whoever takes it can't be a site on the web for those who trust it. Constraints on addresses would be
+    better still, but BoringSSL, and with it every gRPC client in Python, refuses a certificate that has any.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -36,7 +36,7 @@ class Authority:
         self._key_file = directory / "ca.key"
 
     def issue(self, names: Sequence[str], now: datetime) -> Pair:
-        """A new certificate for those of the names and IP addresses that the CA may sign for; localhost is one always.
+        """A new certificate for localhost and those of the names and IP addresses that are this machine's own.
 
         Makes the CA if there is none yet.
 
@@ -45,9 +45,7 @@ class Authority:
         """
         certificate, key = self._loaded(now)
         permitted = certificate.extensions.get_extension_for_class(x509.NameConstraints).value.permitted_subtrees or []
-        names = [
-            name for name in dict.fromkeys(("localhost", *names)) if any(_covers(tree, name) for tree in permitted)
-        ]
+        names = [name for name in dict.fromkeys(("localhost", *names)) if _is_local(name, permitted)]
         own = ec.generate_private_key(ec.SECP256R1())
         issued = (
             _builder(_name("protomesh"), certificate.subject, now, LIFETIME)
@@ -89,8 +87,7 @@ class Authority:
             encipher_only=False,
             decipher_only=False,
         )
-        permitted: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName(os.uname().nodename)]
-        permitted += [x509.IPAddress(ipaddress.ip_network(network)) for network in _PRIVATE]
+        permitted = [x509.DNSName("localhost"), x509.DNSName(os.uname().nodename)]
         certificate = (
             _builder(name, name, now, _CA_LIFETIME)
             .public_key(key.public_key())
@@ -132,12 +129,12 @@ def _general(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _covers(tree: x509.GeneralName, name: str) -> bool:
-    """RFC 5280, section 4.2.1.10: a name itself and all below it, or a network's addresses."""
-    general = _general(name)
-    if isinstance(general, x509.IPAddress):
-        return isinstance(tree, x509.IPAddress) and ipaddress.ip_address(name) in ipaddress.ip_network(str(tree.value))
-    return isinstance(tree, x509.DNSName) and f".{name}".endswith(f".{tree.value}")
+def _is_local(name: str, permitted: Sequence[x509.GeneralName]) -> bool:
+    """An address that means nothing elsewhere, or a name that the constraints permit (RFC 5280, section 4.2.1.10)."""
+    try:
+        return ipaddress.ip_address(name).is_private
+    except ValueError:
+        return any(f".{name}".endswith(f".{tree.value}") for tree in permitted)
 
 
 def _pem(certificate: x509.Certificate) -> str:

@@ -2,8 +2,10 @@
 
 import ssl
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
@@ -31,16 +33,18 @@ def test_a_development_certificate_needs_nothing_but_trust(mesh: Mesh) -> None:
         context = ssl.create_default_context(cafile=str(mesh.root / ".protomesh/tls/ca.pem"))
         for host in ("localhost", "127.0.0.1"):
             assert httpx.get(f"https://{host}:{mesh.port}/healthz", verify=context).status_code == 200
-        assert mesh.call("echo.v1.ClockService/GetZone") == {"zone": "UTC"}
+        assert mesh.call("echo.v1.ClockService/GetZone")["zone"] == "UTC"
         mesh.protomesh("down", check=True)
 
 
-async def test_a_test_s_channel_trusts_it(mesh: Mesh, tmp_path: Path) -> None:
+async def test_a_test_s_channel_trusts_it(mesh: Mesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fixture `mesh` runs a copy, which has a CA of its own."""
+    monkeypatch.setenv("PYTHON", mesh.env["PYTHON"])
     set_tls(mesh, "dev")
     with started(mesh.root, tmp_path / "copies") as running:
         async with running.channel() as channel:
-            answer = await HealthStub(channel).Check(HealthCheckRequest(), timeout=10)
+            health: Any = HealthStub(channel)
+            answer = await health.Check(HealthCheckRequest(), timeout=10)
     assert answer.status == HealthCheckResponse.SERVING
 
 
