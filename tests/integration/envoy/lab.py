@@ -59,6 +59,7 @@ service LabService {
   rpc SmallItem(ItemRequest) returns (Item);
   rpc SlowItem(ItemRequest) returns (Item);
   rpc MyItem(ItemRequest) returns (Item);
+  rpc MyLimitedItem(ItemRequest) returns (Item);
   rpc EditItem(ItemRequest) returns (Item);
   rpc AdminItem(ItemRequest) returns (Item);
 }
@@ -149,6 +150,12 @@ METHODS = (
     method("SmallItem", max_request_bytes=1024, rest=rest("POST", "/v1/small", "*")),
     method("SlowItem", timeout=timedelta(milliseconds=200), rest=rest("GET", "/v1/slow")),
     method("MyItem", audience=Audience.USER, rest=rest("GET", "/v1/mine")),
+    method(
+        "MyLimitedItem",
+        audience=Audience.USER,
+        rate_limit=RateLimit(requests=2, per=timedelta(minutes=1)),
+        rest=rest("GET", "/v1/mine/limited"),
+    ),
     method(
         "EditItem", audience=Audience.USER, scopes=("lab.read", "lab.write"), rest=rest("POST", "/v1/mine:edit", "*")
     ),

@@ -19,7 +19,10 @@ async def test_a_method_is_limited_for_all_protocols_together() -> None:
         assert error.code().name == "RESOURCE_EXHAUSTED"
         assert not [name for name, _ in error.trailing_metadata() if name.startswith("x-envoy-")]
         refused = await http.get("/v1/limited")
-        assert (refused.status_code, refused.json()["code"]) == (429, 8)
+        assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (429, 8, "20")
+        told = dict(error.trailing_metadata())
+        assert (told["retry-after"], told["x-ratelimit-limit"]) == ("20", "3")
+        assert 0 < int(told["x-ratelimit-reset"]) <= 20
         assert (await grpc_web.call(http, "LimitedItem")).status == 8
 
         assert lab.backend.calls["LimitedItem"] == 3

@@ -102,6 +102,18 @@ async def test_a_token_that_is_not_valid_is_unauthenticated(lab: Lab, http: http
     assert lab.backend.calls["MyItem"] == before
 
 
+async def test_each_user_has_a_limit_of_their_own(lab: Lab, http: httpx.AsyncClient) -> None:
+    """From one address, by all protocols together, with whichever token; tokens that name nobody share one."""
+    for subject in ("carol", "dave", None):
+        assert (await http.get("/v1/mine/limited", headers=header(ALICE.token(sub=subject)))).status_code == 200
+        async with lab.channel() as call:
+            await call("MyLimitedItem", metadata=ALICE.bearer(sub=subject, scope="another"))
+            refused = await failure(call("MyLimitedItem", metadata=ALICE.bearer(sub=subject)))
+        assert refused.code().name == "RESOURCE_EXHAUSTED", subject
+        assert (await http.get("/v1/mine/limited", headers=header(ALICE.token(sub=subject)))).status_code == 429
+        assert (await grpc_web.call(http, "MyLimitedItem", headers=header(ALICE.token(sub=subject)))).status == 8
+
+
 async def test_a_token_for_somebody_else_is_refused(lab: Lab, http: httpx.AsyncClient) -> None:
     """It is valid, and not for this mesh: PERMISSION_DENIED."""
     token = ALICE.token(aud="another")
