@@ -16,10 +16,11 @@ from protomesh.contract.mesh_yaml import Mesh, mesh_files, read_mesh
 from protomesh.contract.policies import package_defaults, resolve_methods
 from protomesh.contract.report import Finding, Report
 from protomesh.contract.sources import compile_protos, proto_files
-from protomesh.contract.subscribers import subscribers_of
+from protomesh.contract.subscribers import publishers_of, subscribers_of
 from protomesh.diagnostics import InvalidProject, Problems
 from protomesh.model import (
     Auth,
+    Broker,
     Call,
     Command,
     DeclaredError,
@@ -122,10 +123,17 @@ def _service(name: str, mesh: Mesh, contract: Contract, methods: Mapping[str, Me
         calls=_calls(name, mesh, contract),
         subscribes=tuple(file.subscribes),
         subscribers=subscribers_of(name, mesh, contract),
+        publishers=publishers_of(name, mesh, contract),
+        broker=_broker(mesh),
         env=dict(file.env),
         env_file=file.env_file,
         origin=mesh.origin("services", name),
     )
+
+
+def _broker(mesh: Mesh) -> Broker | None:
+    events = mesh.file.events
+    return Broker(url=events.url, prefix=mesh.file.name) if events.transport == "nats" and events.url else None
 
 
 def _runs(file: ServiceFile) -> PythonApp | Command | External:

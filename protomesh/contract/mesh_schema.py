@@ -4,6 +4,7 @@ import ipaddress
 import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
@@ -15,6 +16,7 @@ __all__ = [
     "AuthFile",
     "Contracts",
     "EnvoyFile",
+    "EventsFile",
     "GatewayFile",
     "MeshFile",
     "Override",
@@ -129,6 +131,27 @@ def _environment_value(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value
+
+
+def _broker_url(value: Any) -> str:
+    """One URL of NATS or several. What is wrong is said without it: it may have a password in it."""
+    text = _text_of_secret(value)
+    for one in text.split(",") if text else ():
+        try:
+            split = urlsplit(one.strip())
+            host, _ = split.hostname, split.port
+        except ValueError:
+            host = None
+        if not host or split.scheme not in {"nats", "tls"} or split.path.strip("/") or split.query or split.fragment:
+            hint = 'Write "nats://host:4222" or "tls://host:4222"; several servers of one broker with commas between.'
+            raise _refuse("the url of the broker is no url of NATS", hint)
+    return text
+
+
+def _text_of_secret(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _refuse("the url of the broker is no text", "Write it as a string.")
+    return value.strip()
 
 
 Name = Annotated[str, PlainValidator(_name)]
@@ -254,6 +277,13 @@ class EnvoyFile(_Section):
     path: str | None = None
 
 
+class EventsFile(_Section):
+    """What carries events."""
+
+    transport: Literal["mesh", "nats"] = "mesh"
+    url: Annotated[str, PlainValidator(_broker_url)] = Field(default="", repr=False)
+
+
 class MeshFile(_Section):
     """The whole file."""
 
@@ -263,4 +293,5 @@ class MeshFile(_Section):
     contracts: dict[str, Contracts] = {}
     overrides: dict[str, Override] = {}
     auth: AuthFile | None = None
+    events: EventsFile = EventsFile()
     envoy: EnvoyFile = EnvoyFile()

@@ -97,6 +97,7 @@ def read_mesh(root: Path, environment: str, variables: Mapping[str, str], report
             )
         )
     _check_services(file, merged, report)
+    _check_events(file, merged, report)
     return _incomplete(merged) if report.failed else Mesh(file=file, tree=merged, layers=tuple(layers))
 
 
@@ -216,6 +217,19 @@ def _check_services(file: MeshFile, tree: Tree, report: Report) -> None:
             if secret:
                 hint = f"Write ${{{key}}} and set it in the environment, or put it in a file and name that in env_file."
                 report.add(LITERAL_SECRET, tree.value_origin(inner), f"{key} is a secret that stands in the file", hint)
+
+
+def _check_events(file: MeshFile, tree: Tree, report: Report) -> None:
+    events, path = file.events, ("events", "url")
+    if events.transport == "nats" and not events.url:
+        hint = 'Add url: "nats://host:4222"; ${NATS_URL} if it has a password in it.'
+        report.add(MISSING_KEY, tree.origin(("events",)), "events go by NATS, and nothing says where it is", hint)
+    if events.transport == "mesh" and events.url:
+        message = "events has a url, and the mesh itself carries them"
+        report.add(INVALID_VALUE, tree.origin(path), message, "Remove url, or write transport: nats.")
+    if "@" in events.url and path in tree.literals:
+        hint = "Write url: ${NATS_URL} and set it in the environment."
+        report.add(LITERAL_SECRET, tree.value_origin(path), "events.url has a secret that stands in the file", hint)
 
 
 def _without_effect(service: ServiceFile) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ protobuf or Envoy, and nothing here imports another part of Protomesh.
 
 from protomesh.model.address import Address, TcpAddress, UnixAddress, parse_address
 from protomesh.model.auth import Auth
+from protomesh.model.broker import Broker
 from protomesh.model.contract import (
     DEFAULT_MAX_REQUEST_BYTES,
     DeclaredError,
@@ -26,6 +27,7 @@ __all__ = [
     "Address",
     "Audience",
     "Auth",
+    "Broker",
     "Call",
     "Clients",
     "Command",

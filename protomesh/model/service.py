@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from protomesh.model.address import Address
+from protomesh.model.broker import Broker
 from protomesh.model.contract import Method, RpcService
 from protomesh.model.origin import Origin
 
@@ -56,6 +57,9 @@ class Service:
     subscribes: tuple[str, ...] = ()  # full names of events
     # The services to tell, sorted, by the full name of each event that this one may publish.
     subscribers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # The services that may publish, sorted, by the full name of each event that this one subscribes to.
+    publishers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    broker: Broker | None = None  # what carries events; None if the mesh does
     env: Mapping[str, str] = field(default_factory=dict)
     env_file: str | None = None  # relative to the project directory
     origin: Origin

@@ -1,4 +1,4 @@
-"""What events add to a worker: something to serve, something to do now and again, and a relay.
+"""What events add to a worker: something to serve, something to do now and again, and relays.
 
 Most workers have none of it, and no database: what needs the extra `protomesh[store]` is imported when it is wanted.
 """
@@ -16,7 +16,9 @@ from protomesh.runtime.launch import Launch
 from protomesh.runtime.mesh import Mesh
 
 if TYPE_CHECKING:
+    from protomesh.runtime.events.inbox import Inbox
     from protomesh.runtime.events.relay import Relay
+    from protomesh.runtime.store import Database
 
 __all__ = ["Events", "NoDatabaseForEvents", "bound_to", "events_of"]
 
@@ -32,24 +34,22 @@ class Events:
     """What a worker has to serve, to run and to keep running."""
 
     def __init__(
-        self, *, servicers: Sequence[object] = (), jobs: Sequence[Job] = (), relay: "Relay | None" = None
+        self, *, servicers: Sequence[object] = (), jobs: Sequence[Job] = (), relays: "Sequence[Relay]" = ()
     ) -> None:
         self.servicers = servicers
         self.jobs = jobs
-        self._relay = relay
+        self._relays = relays
 
     @asynccontextmanager
     async def relayed(self) -> AsyncGenerator[None]:
-        """Keeps the relay going for the block. It tries for its lease as long as another worker has it."""
-        if self._relay is None:
-            yield
-            return
-        task = asyncio.create_task(self._relay.run(), name="relay")
+        """Keeps the relays going for the block. Each tries for its lease as long as another worker has it."""
+        tasks = [asyncio.create_task(relay.run(), name="relay") for relay in self._relays]
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def bound_to(mesh: Mesh, launch: Launch) -> None:
@@ -63,19 +63,19 @@ def bound_to(mesh: Mesh, launch: Launch) -> None:
 def events_of(app: App, mesh: Mesh, launch: Launch) -> Events:
     """What the events of a service need: an inbox if it subscribes to any, a relay if it may publish any.
 
+    By way of a broker a service that subscribes has a relay too: from what the broker has brought.
+
     Raises:
         SubscriptionsDiffer: Its consumers and mesh.yaml's `subscribes` are not the same.
         NoDatabaseForEvents: It has consumers, and no database.
+        NoBroker: PROTOMESH_EVENTS_URL names no broker, or what it needs is not installed.
         TypeError: A consumer has no method marked with `@on`, or two learn of one event.
     """
     if not (app.consumers or launch.subscribes or (launch.subscribers and mesh.opened)):
         return Events()
-    from protomesh.events.v1.event_consumer_service_pb2_grpc import EventConsumerServiceStub  # noqa: PLC0415 - see above
     from protomesh.runtime.events.consumers import Consumers  # noqa: PLC0415 - see above
     from protomesh.runtime.events.inbox import Inbox  # noqa: PLC0415 - see above
-    from protomesh.runtime.events.relay import Relay  # noqa: PLC0415 - see above
     from protomesh.runtime.events.servicer import EventConsumer  # noqa: PLC0415 - see above
-    from protomesh.runtime.events.transport import MeshTransport  # noqa: PLC0415 - see above
 
     consumers = Consumers(app.consumers)
     consumers.check(launch.service, launch.subscribes)
@@ -84,13 +84,10 @@ def events_of(app: App, mesh: Mesh, launch: Launch) -> Events:
             f"{launch.service} consumes events and has no database to mark them in: "
             "open one in its app, `async with mesh.database(migrations=...) as db:`"
         )
-    relay = None
-    if launch.subscribers:
-        transport = MeshTransport(mesh.client(EventConsumerServiceStub))
-        relay = Relay(mesh.opened, transport, launch.subscribers, mesh.opened.lease("relay"), retries=app.retries)
-    if not app.consumers:
-        return Events(relay=relay)
-    inbox = Inbox(mesh.opened, consumers)
+    inbox = Inbox(mesh.opened, consumers) if app.consumers else None
+    relays = _relays(app, mesh, mesh.opened, inbox, launch)
+    if inbox is None:
+        return Events(relays=relays)
 
     async def forget_events() -> None:
         await inbox.forget(before=datetime.now(UTC) - _REMEMBERED)
@@ -98,5 +95,22 @@ def events_of(app: App, mesh: Mesh, launch: Launch) -> Events:
     return Events(
         servicers=[EventConsumer(inbox)],
         jobs=[every(timedelta(hours=1), forget_events, one_worker=True, name="forget_events")],
-        relay=relay,
+        relays=relays,
     )
+
+
+def _relays(app: App, mesh: Mesh, database: "Database", inbox: "Inbox | None", launch: Launch) -> "list[Relay]":
+    if launch.events_url:
+        try:
+            from protomesh.runtime.events.by_broker import relays_by_broker  # noqa: PLC0415 - see above
+        except ModuleNotFoundError as error:
+            raise CannotStart("events by way of NATS need nats-py: pip install 'protomesh[nats]'") from error
+        return relays_by_broker(database, inbox, launch, app.retries)
+    from protomesh.events.v1.event_consumer_service_pb2_grpc import EventConsumerServiceStub  # noqa: PLC0415 - see above
+    from protomesh.runtime.events.relay import Relay  # noqa: PLC0415 - see above
+    from protomesh.runtime.events.transport import MeshTransport  # noqa: PLC0415 - see above
+
+    if not launch.subscribers:
+        return []
+    transport = MeshTransport(mesh.client(EventConsumerServiceStub))
+    return [Relay(database, transport, launch.subscribers, database.lease("relay"), retries=app.retries)]

@@ -18,6 +18,9 @@ LOG = "PROTOMESH_LOG"
 DEADLINES = "PROTOMESH_DEADLINES"
 SUBSCRIBES = "PROTOMESH_SUBSCRIBES"
 SUBSCRIBERS = "PROTOMESH_SUBSCRIBERS"
+PUBLISHERS = "PROTOMESH_PUBLISHERS"
+EVENTS_URL = "PROTOMESH_EVENTS_URL"
+EVENTS_PREFIX = "PROTOMESH_EVENTS_PREFIX"
 _REQUIRED = (SERVICE, LISTEN, EGRESS, DATA)
 
 
@@ -35,6 +38,9 @@ def environment(
     deadlines: bool = True,
     subscribes: Collection[str] = (),
     subscribers: Mapping[str, Collection[str]] | None = None,
+    publishers: Mapping[str, Collection[str]] | None = None,
+    events_url: str = "",
+    events_prefix: str = "",
 ) -> dict[str, str]:
     """What a service's process is started with, whatever language it is written in.
 
@@ -47,6 +53,9 @@ def environment(
         deadlines: False suspends the contract's deadlines, for a worker that a person stops in a debugger.
         subscribes: Full names of the events that it wants to be told of.
         subscribers: The services to tell, by the full name of each event that it may publish.
+        publishers: The services that may publish, by the full name of each event that it wants to be told of.
+        events_url: The broker that carries events. Empty if the mesh does.
+        events_prefix: What the names of streams at the broker begin with.
     """
     values = {SERVICE: service, LISTEN: listen, EGRESS: egress, DATA: data, LOG: log}
     if not deadlines:
@@ -54,7 +63,11 @@ def environment(
     if subscribes:
         values[SUBSCRIBES] = " ".join(sorted(subscribes))
     if subscribers:
-        values[SUBSCRIBERS] = " ".join(f"{event}={','.join(names)}" for event, names in sorted(subscribers.items()))
+        values[SUBSCRIBERS] = _written(subscribers)
+    if events_url:
+        values[EVENTS_URL], values[EVENTS_PREFIX] = events_url, events_prefix
+        if publishers:
+            values[PUBLISHERS] = _written(publishers)
     return values
 
 
@@ -70,6 +83,9 @@ class Launch:
     deadlines: bool = True
     subscribes: frozenset[str] = frozenset()
     subscribers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    publishers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    events_url: str = field(default="", repr=False)  # it may have a password in it
+    events_prefix: str = ""
     environ: Mapping[str, str]
 
     @classmethod
@@ -89,6 +105,8 @@ class Launch:
         log = values.get(LOG) or "console"
         if log not in {"json", "console"}:
             raise NotLaunched(f"{LOG} is json or console, not {log!r}")
+        if values.get(EVENTS_URL) and not values.get(EVENTS_PREFIX):
+            raise NotLaunched(f"{EVENTS_URL} is set and {EVENTS_PREFIX} is not: streams at the broker need a name")
         deadlines = values.get(DEADLINES) or "on"
         if deadlines not in {"on", "off"}:
             raise NotLaunched(f"{DEADLINES} is on or off, not {deadlines!r}")
@@ -100,7 +118,10 @@ class Launch:
             log=log,
             deadlines=deadlines == "on",
             subscribes=frozenset(values.get(SUBSCRIBES, "").split()),
-            subscribers=_subscribers(values.get(SUBSCRIBERS, "")),
+            subscribers=_by_event(SUBSCRIBERS, values.get(SUBSCRIBERS, "")),
+            publishers=_by_event(PUBLISHERS, values.get(PUBLISHERS, "")),
+            events_url=values.get(EVENTS_URL, ""),
+            events_prefix=values.get(EVENTS_PREFIX, ""),
             environ=values,
         )
 
@@ -112,11 +133,15 @@ class Launch:
         return self.environ.get(f"{EGRESS}_{rpc_service.upper().replace('.', '_')}") or self.egress
 
 
-def _subscribers(text: str) -> dict[str, tuple[str, ...]]:
+def _written(services: Mapping[str, Collection[str]]) -> str:
+    return " ".join(f"{event}={','.join(names)}" for event, names in sorted(services.items()))
+
+
+def _by_event(variable: str, text: str) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for entry in text.split():
         event, equals, names = entry.partition("=")
         if not event or not equals:
-            raise NotLaunched(f"{SUBSCRIBERS} is EVENT=SERVICE,SERVICE for each event, not {entry!r}")
+            raise NotLaunched(f"{variable} is EVENT=SERVICE,SERVICE for each event, not {entry!r}")
         found[event] = tuple(name for name in names.split(",") if name)
     return found

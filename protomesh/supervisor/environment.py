@@ -23,6 +23,9 @@ class EnvironmentOf(Protocol):
         deadlines: bool = True,
         subscribes: Collection[str] = (),
         subscribers: Mapping[str, Collection[str]] | None = None,
+        publishers: Mapping[str, Collection[str]] | None = None,
+        events_url: str = "",
+        events_prefix: str = "",
     ) -> dict[str, str]: ...
 
 
@@ -52,6 +55,9 @@ def worker_environment(
         deadlines=not attached,
         subscribes=service.subscribes,
         subscribers=service.subscribers,
+        publishers=service.publishers,
+        events_url=service.broker.url if service.broker else "",
+        events_prefix=service.broker.prefix if service.broker else "",
     )
     named = read_env_file(root / service.env_file) if service.env_file else {}
     return {**named, **service.env, **told}

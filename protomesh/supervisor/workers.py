@@ -273,7 +273,9 @@ class Workers:
 
 def _told(service: Service) -> tuple[object, ...]:
     """What its workers are started with, as far as mesh.yaml says it."""
-    return service.runs, service.env, service.env_file, frozenset(service.subscribes), service.subscribers
+    publishers = service.publishers if service.broker else None  # told of them for a broker's sake only
+    events = frozenset(service.subscribes), service.subscribers, publishers, service.broker
+    return service.runs, service.env, service.env_file, *events
 
 
 def _timestamp(seconds: float) -> Timestamp:

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command. Returns 0, 1 if the database is in use for too long, or 2 for a mistake in the call."""
     parser = argparse.ArgumentParser(prog="python -m protomesh.runtime.events", description="Events that are stuck.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="what subscribers could not handle, and what waits behind it")
+    commands.add_parser("list", help="what could not be handled, and what waits behind it")
     one = commands.add_parser("replay", help="have dead letters tried again")
     one.add_argument("events", nargs="*", metavar="ID", help="all of them if none is named")
     one = commands.add_parser("skip", help="give dead letters up, so that what waits behind them goes on")
@@ -64,7 +64,8 @@ def _listed(found: Sequence[Stuck]) -> list[str]:
     lines: list[str] = []
     for event in found:
         key = f" key {event.key}" if event.key else ""
-        lines.append(f"{event.event_id}  {event.event_type}{key} for {event.subscriber}")
+        other = f"for {event.subscriber}" if event.subscriber else f"from {event.publisher}"
+        lines.append(f"{event.event_id}  {event.event_type}{key} {other}")
         state = (
             f"dead letter after {event.tries} {'try' if event.tries == 1 else 'tries'}"
             if event.dead

@@ -6,10 +6,14 @@ from datetime import UTC, datetime
 
 from sqlalchemy import delete, func, select, update
 
-from protomesh.runtime.events.tables import DEFERRED, OUTBOX
+from protomesh.runtime.events.log import INCOMING_LOG, OUTGOING_LOG, Log
+from protomesh.runtime.events.marks import mark
 from protomesh.runtime.store import Database, Transaction
 
 __all__ = ["Stuck", "UnknownDeadLetter", "replay", "skip", "stuck"]
+
+
+_LOGS = (OUTGOING_LOG, INCOMING_LOG)
 
 
 class UnknownDeadLetter(LookupError):  # noqa: N818 - it says what is wrong
@@ -18,12 +22,17 @@ class UnknownDeadLetter(LookupError):  # noqa: N818 - it says what is wrong
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stuck:
-    """An event that a subscriber could not handle, with all that waits behind it."""
+    """An event that somebody could not handle, with all that waits behind it.
+
+    It waits where it can be mended: by way of the mesh with the service that published it, by way of a broker with the
+    one that subscribes.
+    """
 
     event_id: str
     event_type: str
     key: str  # "" if it has none
-    subscriber: str
+    subscriber: str  # who could not handle it; "" if it is this service
+    publisher: str  # who published it; "" if it is this service
     create_time: datetime
     dead: bool  # a dead letter: it is not tried again by itself
     tries: int
@@ -33,41 +42,9 @@ class Stuck:
 
 
 async def stuck(database: Database) -> list[Stuck]:
-    """What holds up a key of a subscriber, in the order of publication. Dead letters are among it."""
-    behind = DEFERRED.alias()
-    waiting = (
-        select(func.count())
-        .where(
-            behind.c.subscriber == DEFERRED.c.subscriber,
-            behind.c.key == DEFERRED.c.key,
-            behind.c.sequence > DEFERRED.c.sequence,
-        )
-        .scalar_subquery()
-    )
-    heads = select(func.min(DEFERRED.c.sequence)).group_by(DEFERRED.c.subscriber, DEFERRED.c.key)
+    """What holds up a key, in the order in which it came, first what goes out. Dead letters are among it."""
     async with database.read() as tx:
-        rows = await tx.execute(
-            select(OUTBOX.c.event_id, OUTBOX.c.event_type, OUTBOX.c.create_time, DEFERRED, waiting.label("waiting"))
-            .join(OUTBOX, OUTBOX.c.sequence == DEFERRED.c.sequence)
-            .where(DEFERRED.c.sequence.in_(heads))
-            .order_by(DEFERRED.c.sequence, DEFERRED.c.subscriber)
-        )
-        return [
-            Stuck(
-                event_id=row.event_id,
-                event_type=row.event_type,
-                key="" if row.key == row.event_id else row.key,
-                subscriber=row.subscriber,
-                create_time=row.create_time,
-                dead=row.dead,
-                tries=row.tries,
-                next_time=row.next_time,
-                problem=row.problem,
-                waiting=row.waiting,
-            )
-            for row in rows
-            if row.tries  # of two subscribers the first event of a key may be another
-        ]
+        return [event for log in _LOGS for event in await _stuck(tx, log)]
 
 
 async def replay(database: Database, event_ids: Collection[str] | None = None) -> int:
@@ -76,15 +53,17 @@ async def replay(database: Database, event_ids: Collection[str] | None = None) -
     Raises:
         UnknownDeadLetter: A named one is none; nothing is changed.
     """
+    count = 0
     async with database.begin() as tx:
-        sequences = await _sequences(tx, event_ids)
-        done = await tx.execute(
-            update(DEFERRED)
-            .where(DEFERRED.c.dead.is_(True), DEFERRED.c.sequence.in_(sequences))
-            .values(dead=False, tries=0, failures=0, next_time=datetime.now(UTC))
-            .returning(DEFERRED.c.sequence)
-        )
-        return len(done.all())
+        for log, event_sequences in await _dead(tx, event_ids):
+            done = await tx.execute(
+                update(log.deferred)
+                .where(log.deferred.c.dead.is_(True), log.deferred.c.sequence.in_(event_sequences.values()))
+                .values(dead=False, tries=0, failures=0, next_time=datetime.now(UTC))
+                .returning(log.deferred.c.sequence)
+            )
+            count += len(done.all())
+    return count
 
 
 async def skip(database: Database, event_ids: Collection[str]) -> int:
@@ -95,25 +74,71 @@ async def skip(database: Database, event_ids: Collection[str]) -> int:
     Raises:
         UnknownDeadLetter: One is none; nothing is changed.
     """
+    count = 0
     async with database.begin() as tx:
-        sequences = await _sequences(tx, event_ids)
-        done = await tx.execute(
-            delete(DEFERRED)
-            .where(DEFERRED.c.dead.is_(True), DEFERRED.c.sequence.in_(sequences))
-            .returning(DEFERRED.c.sequence)
+        for log, event_sequences in await _dead(tx, event_ids):
+            done = await tx.execute(
+                delete(log.deferred)
+                .where(log.deferred.c.dead.is_(True), log.deferred.c.sequence.in_(event_sequences.values()))
+                .returning(log.deferred.c.sequence)
+            )
+            count += len(done.all())
+            if log is INCOMING_LOG:  # a broker may bring it again
+                for event_id in event_sequences:
+                    await mark(tx, event_id, datetime.now(UTC))
+    return count
+
+
+async def _stuck(tx: Transaction, log: Log) -> list[Stuck]:
+    events, deferred = log.events, log.deferred
+    behind = deferred.alias()
+    waiting = (
+        select(func.count())
+        .where(
+            behind.c.peer == deferred.c.peer,
+            behind.c.key == deferred.c.key,
+            behind.c.sequence > deferred.c.sequence,
         )
-        return len(done.all())
-
-
-async def _sequences(tx: Transaction, event_ids: Collection[str] | None) -> list[int]:
-    query = (
-        select(OUTBOX.c.event_id, OUTBOX.c.sequence)
-        .join(DEFERRED, DEFERRED.c.sequence == OUTBOX.c.sequence)
-        .where(DEFERRED.c.dead.is_(True))
+        .scalar_subquery()
     )
-    if event_ids is not None:
-        query = query.where(OUTBOX.c.event_id.in_(event_ids))
-    found = {row.event_id: row.sequence for row in await tx.execute(query)}
-    if unknown := sorted(set(event_ids or ()) - found.keys()):
+    heads = select(func.min(deferred.c.sequence)).group_by(deferred.c.peer, deferred.c.key)
+    rows = await tx.execute(
+        select(events.c.event_id, events.c.event_type, events.c.create_time, deferred, waiting.label("waiting"))
+        .join(events, events.c.sequence == deferred.c.sequence)
+        .where(deferred.c.sequence.in_(heads))
+        .order_by(deferred.c.sequence, deferred.c.peer)
+    )
+    return [
+        Stuck(
+            event_id=row.event_id,
+            event_type=row.event_type,
+            key="" if row.key == row.event_id else row.key,
+            subscriber=row.peer if log.shared else "",
+            publisher="" if log.shared else row.peer,
+            create_time=row.create_time,
+            dead=row.dead,
+            tries=row.tries,
+            next_time=row.next_time,
+            problem=row.problem,
+            waiting=row.waiting,
+        )
+        for row in rows
+        if row.tries  # of two subscribers the first event of a key may be another
+    ]
+
+
+async def _dead(tx: Transaction, event_ids: Collection[str] | None) -> list[tuple[Log, dict[str, int]]]:
+    """The sequences of dead letters by their id, in each log."""
+    found: list[tuple[Log, dict[str, int]]] = []
+    for log in _LOGS:
+        query = (
+            select(log.events.c.event_id, log.events.c.sequence)
+            .join(log.deferred, log.deferred.c.sequence == log.events.c.sequence)
+            .where(log.deferred.c.dead.is_(True))
+        )
+        if event_ids is not None:
+            query = query.where(log.events.c.event_id.in_(event_ids))
+        found.append((log, {row.event_id: row.sequence for row in await tx.execute(query)}))
+    if unknown := sorted(set(event_ids or ()).difference(*(sequences for _, sequences in found))):
         raise UnknownDeadLetter(f"{', '.join(unknown)}: no dead letter of this service has this id")
-    return list(found.values())
+    return found

@@ -4,33 +4,28 @@ import asyncio
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2
-from sqlalchemy import bindparam, delete, text
+from sqlalchemy import delete
 from sqlalchemy.exc import DBAPIError
 
 from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
 from protomesh.runtime.current import current, time_remaining
 from protomesh.runtime.events.consumers import Consumer, Consumers
 from protomesh.runtime.events.delivery import Delivered, Delivery
+from protomesh.runtime.events.marks import mark
 from protomesh.runtime.events.tables import INBOX
 from protomesh.runtime.method import Method
 from protomesh.runtime.status import failure_of
-from protomesh.runtime.store import Contended, Database, Transaction, UtcDateTime
+from protomesh.runtime.store import Contended, Database, Transaction
 from protomesh.runtime.store.errors import Unconfirmed, Unreachable
 
 __all__ = ["Inbox"]
 
 _APPLIED = Result(outcome=Result.OUTCOME_APPLIED)
 _HELD_BACK = Result(outcome=Result.OUTCOME_HELD_BACK)
-
-# One statement, which SQLite and PostgreSQL read alike: another worker may be applying the same event.
-_MARK = text(
-    f"INSERT INTO {INBOX.name} (event_id, apply_time) VALUES (:event_id, :apply_time) ON CONFLICT DO NOTHING"  # noqa: S608 - the name is ours
-).bindparams(bindparam("apply_time", type_=UtcDateTime))
 
 # Events that share a transaction, and how long they may keep others from writing. A commit costs more than an event.
 _GROUP = 64
@@ -165,7 +160,7 @@ class Inbox:
         token = current.set(Delivered(name, deadline, metadata))
         try:
             async with asyncio.timeout_at(deadline) as limit, tx.begin_nested():
-                if await self._is_new(tx, event.event_id):
+                if await mark(tx, event.event_id, self._now()):
                     delivery = Delivery(
                         tx=tx,
                         event_id=event.event_id,
@@ -190,10 +185,6 @@ class Inbox:
         finally:
             current.reset(token)
         return _APPLIED
-
-    async def _is_new(self, tx: Transaction, event_id: str) -> bool:
-        marked: Any = await tx.execute(_MARK, {"event_id": event_id, "apply_time": self._now()})
-        return bool(marked.rowcount)
 
 
 def _message(consumer: Consumer, event: Event) -> Message:

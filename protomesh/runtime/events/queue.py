@@ -1,6 +1,6 @@
-"""What one subscriber has still to be told, and what became of it.
+"""What is still to be told of one peer of a log, and what became of it.
 
-Everything up to the subscriber's cursor is applied or deferred. An event that fails is deferred, and with it every
+Everything up to the peer's cursor is applied or deferred. An event that fails is deferred, and with it every
 later one of its key, while the cursor goes on: a fault holds up one key and not the others. The first deferred event of
 a key is tried again with growing pauses; after a bounded number of failures it is a dead letter, and its key stays
 parked until somebody replays or skips it.
@@ -16,8 +16,8 @@ from google.rpc import code_pb2
 from sqlalchemy import Row, delete, func, insert, select, update
 
 from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
+from protomesh.runtime.events.log import OUTGOING_LOG, Log
 from protomesh.runtime.events.retries import Retries
-from protomesh.runtime.events.tables import DEFERRED, OUTBOX, SUBSCRIBERS
 from protomesh.runtime.store import Database, Transaction
 
 __all__ = ["Batch", "Queue"]
@@ -56,45 +56,52 @@ class Batch:
 
 
 class Queue:
-    """One subscriber's part of a publisher's outbox.
+    """One peer's part of a log: a subscriber's of what a service publishes, or a publisher's of what comes to it.
 
     Args:
-        database: The publisher's.
-        subscriber: The service that is told.
-        events: Full names of the events that it subscribes to.
+        database: The service's.
+        peer: The other side: the service that is told, or that has published.
+        events: Full names of the events that are delivered; others are passed over.
         retries: What happens after a failure.
         now: The clock.
+        log: What the service publishes, or what has come to it.
     """
 
     def __init__(
         self,
         database: Database,
-        subscriber: str,
+        peer: str,
         events: Collection[str],
         *,
         retries: Retries,
         now: Callable[[], datetime],
+        log: Log = OUTGOING_LOG,
     ) -> None:
         self._database = database
-        self._subscriber = subscriber
+        self._peer = peer
+        self._log = log
         self._events = frozenset(events)
         self._retries = retries
         self._now = now
 
     async def take(self, limit: int) -> Batch | None:
         """Reads what is next, at most `limit` events of each kind; None if there is nothing to do now."""
+        log = self._log
         async with self._database.read() as tx:
             cursor = await self._cursor(tx) or 0
             due = _within(await self._due(tx, limit), _BATCH_BYTES)
             left = _BATCH_BYTES - sum(entry.event.ByteSize() for entry in due)
             rows = await tx.execute(
-                select(OUTBOX).where(OUTBOX.c.sequence > cursor).order_by(OUTBOX.c.sequence).limit(limit)
+                select(log.events)
+                .where(log.events.c.sequence > cursor, self._log.of(self._peer))
+                .order_by(log.events.c.sequence)
+                .limit(limit)
             )
             new = _within([_entry(row) for row in rows], left)
             parked = frozenset(
                 await tx.scalars(
-                    select(DEFERRED.c.key)
-                    .where(DEFERRED.c.subscriber == self._subscriber, DEFERRED.c.key.in_({e.key for e in new}))
+                    select(log.deferred.c.key)
+                    .where(log.deferred.c.peer == self._peer, log.deferred.c.key.in_({e.key for e in new}))
                     .distinct()
                 )
             )
@@ -108,6 +115,7 @@ class Queue:
 
         A result that says nothing counts as none: that event, and what came after it, is delivered again.
         """
+        log = self._log
         outcomes = _outcomes(batch, results)
         async with self._database.begin() as tx:
             for entry in batch.due:
@@ -126,59 +134,63 @@ class Queue:
                         waiting.append(self._deferred(entry, result))
                 passed = entry.sequence
             if waiting:
-                await tx.execute(insert(DEFERRED), waiting)
+                await tx.execute(insert(log.deferred), waiting)
             if passed:
                 await self._advance(tx, passed)
         return bool(passed or outcomes)
 
     async def next_due(self) -> datetime | None:
         """When the next deferred event is to be tried; None if none is."""
+        log = self._log
         heads = self._heads()
         async with self._database.read() as tx:
             due: datetime | None = await tx.scalar(
-                select(func.min(DEFERRED.c.next_time))
-                .join(heads, DEFERRED.c.sequence == heads.c.sequence)
-                .where(DEFERRED.c.subscriber == self._subscriber, DEFERRED.c.dead.is_(False))
+                select(func.min(log.deferred.c.next_time))
+                .join(heads, log.deferred.c.sequence == heads.c.sequence)
+                .where(log.deferred.c.peer == self._peer, log.deferred.c.dead.is_(False))
             )
         return due
 
     def _heads(self) -> Any:
+        log = self._log
         return (
-            select(func.min(DEFERRED.c.sequence).label("sequence"))
-            .where(DEFERRED.c.subscriber == self._subscriber)
-            .group_by(DEFERRED.c.key)
+            select(func.min(log.deferred.c.sequence).label("sequence"))
+            .where(log.deferred.c.peer == self._peer)
+            .group_by(log.deferred.c.key)
             .subquery()
         )
 
     async def _due(self, tx: Transaction, limit: int) -> list[_Entry]:
+        log = self._log
         heads = self._heads()
         keys = (
-            select(DEFERRED.c.key)
-            .join(heads, DEFERRED.c.sequence == heads.c.sequence)
+            select(log.deferred.c.key)
+            .join(heads, log.deferred.c.sequence == heads.c.sequence)
             .where(
-                DEFERRED.c.subscriber == self._subscriber,
-                DEFERRED.c.dead.is_(False),
-                DEFERRED.c.next_time <= self._now(),
+                log.deferred.c.peer == self._peer,
+                log.deferred.c.dead.is_(False),
+                log.deferred.c.next_time <= self._now(),
             )
-            .order_by(DEFERRED.c.next_time, DEFERRED.c.sequence)
+            .order_by(log.deferred.c.next_time, log.deferred.c.sequence)
             .limit(limit)
         )
         rows = await tx.execute(
-            select(OUTBOX, DEFERRED.c.tries, DEFERRED.c.failures)
-            .join(DEFERRED, DEFERRED.c.sequence == OUTBOX.c.sequence)
-            .where(DEFERRED.c.subscriber == self._subscriber, DEFERRED.c.key.in_(keys))
-            .order_by(OUTBOX.c.sequence)
+            select(log.events, log.deferred.c.tries, log.deferred.c.failures)
+            .join(log.deferred, log.deferred.c.sequence == log.events.c.sequence)
+            .where(log.deferred.c.peer == self._peer, log.deferred.c.key.in_(keys))
+            .order_by(log.events.c.sequence)
             .limit(limit)
         )
         return [_entry(row, tries=row.tries, failures=row.failures) for row in rows]
 
     async def _settle_deferred(self, tx: Transaction, entry: _Entry, result: Result) -> None:
-        this = (DEFERRED.c.subscriber == self._subscriber, DEFERRED.c.sequence == entry.sequence)
+        log = self._log
+        this = (log.deferred.c.peer == self._peer, log.deferred.c.sequence == entry.sequence)
         if result.outcome == Result.OUTCOME_APPLIED:
-            await tx.execute(delete(DEFERRED).where(*this))
+            await tx.execute(delete(log.deferred).where(*this))
         elif result.outcome == Result.OUTCOME_FAILED:
             values = self._deferred(entry, result)
-            await tx.execute(update(DEFERRED).where(*this).values(values))
+            await tx.execute(update(log.deferred).where(*this).values(values))
 
     def _deferred(self, entry: _Entry, result: Result | None) -> dict[str, Any]:
         """The row of an event that failed, or that waits behind one which did."""
@@ -186,7 +198,7 @@ class Queue:
         tries = entry.tries + (failed is not None)
         failures = entry.failures + (failed is not None and failed.code not in _UNCOUNTED)
         return {
-            "subscriber": self._subscriber,
+            "peer": self._peer,
             "sequence": entry.sequence,
             "key": entry.key,
             "tries": tries,
@@ -197,19 +209,19 @@ class Queue:
         }
 
     async def _cursor(self, tx: Transaction) -> int | None:
-        cursor: int | None = await tx.scalar(
-            select(SUBSCRIBERS.c.cursor).where(SUBSCRIBERS.c.subscriber == self._subscriber)
-        )
+        log = self._log
+        cursor: int | None = await tx.scalar(select(log.cursors.c.cursor).where(log.cursors.c.peer == self._peer))
         return cursor
 
     async def _advance(self, tx: Transaction, cursor: int) -> None:
+        log = self._log
         if await self._cursor(tx) is None:
-            await tx.execute(insert(SUBSCRIBERS).values(subscriber=self._subscriber, cursor=cursor))
+            await tx.execute(insert(log.cursors).values(peer=self._peer, cursor=cursor))
             return
         # Never back: a relay that has lost its lease, and does not know it yet, may be late.
         await tx.execute(
-            update(SUBSCRIBERS)
-            .where(SUBSCRIBERS.c.subscriber == self._subscriber, SUBSCRIBERS.c.cursor < cursor)
+            update(log.cursors)
+            .where(log.cursors.c.peer == self._peer, log.cursors.c.cursor < cursor)
             .values(cursor=cursor)
         )
 

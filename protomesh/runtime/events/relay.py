@@ -1,4 +1,4 @@
-"""The relay: takes events from a publisher's outbox to its subscribers."""
+"""The relay: takes events from a log to where they are told."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from protomesh.runtime.events.outbox import trim
+from protomesh.runtime.events.log import OUTGOING_LOG, Log
 from protomesh.runtime.events.queue import Queue
 from protomesh.runtime.events.retries import Retries
 from protomesh.runtime.events.transport import Transport, Undelivered
+from protomesh.runtime.events.trim import trim
 from protomesh.runtime.lease import Lease
 from protomesh.runtime.store import Contended, Database, changes
 from protomesh.runtime.store.errors import Unreachable
@@ -28,34 +29,41 @@ class _LeaseLost(Exception):  # noqa: N818 - it says what happened
 
 
 class Relay:
-    """Delivers what a service publishes, at least once and in order per key, to each subscriber at its own pace.
+    """Delivers what a log has, at least once and in order per key, for each peer at its own pace.
 
     Args:
-        database: The publisher's.
-        transport: The way to the subscribers.
-        subscribers: Who is told, by the full name of the event.
+        database: The service's.
+        transport: The way to those that are told.
+        peers: The other side, by the full name of the event: who is told of what the service publishes, or who has
+            published what comes to it.
         lease: One of the service's workers has it, and delivers.
-        retries: When to try again; between two tries to reach a subscriber there are the same pauses.
+        retries: When to try again; between two tries to reach anybody there are the same pauses.
         now: The clock.
+        log: What the service publishes, or what has come to it.
+        sources: What fills the log for as long as this worker delivers from it, by what it is called in the logs.
     """
 
     def __init__(
         self,
         database: Database,
         transport: Transport,
-        subscribers: Mapping[str, Collection[str]],
+        peers: Mapping[str, Collection[str]],
         lease: Lease,
         *,
         retries: Retries | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        log: Log = OUTGOING_LOG,
+        sources: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
     ) -> None:
         self._database = database
         self._transport = transport
         self._lease = lease
         self._retries = retries or Retries()
         self._now = now
-        self._events: dict[str, set[str]] = {}  # by subscriber
-        for event, names in subscribers.items():
+        self._log = log
+        self._sources = dict(sources or {})
+        self._events: dict[str, set[str]] = {}  # by peer
+        for event, names in peers.items():
             for name in names:
                 self._events.setdefault(name, set()).add(event)
 
@@ -66,16 +74,20 @@ class Relay:
                 await self._lead()
             except* (_LeaseLost, Unreachable):
                 _log.warning("the relay has lost its lease, or can't ask for it")
+            finally:
+                await self._transport.close()
             await asyncio.sleep(self._retries.pause(1).total_seconds())
 
     async def _lead(self) -> None:
         async with self._lease.held(), asyncio.TaskGroup() as group:
             group.create_task(self._until_lost())
             group.create_task(self._forever(self._trim, "trim"))
-            for subscriber, events in sorted(self._events.items()):
-                queue = Queue(self._database, subscriber, events, retries=self._retries, now=self._now)
-                delivery = _Deliveries(queue, subscriber, self._transport, self._retries)
-                group.create_task(self._forever(lambda delivery=delivery: self._follow(delivery), subscriber))  # type: ignore[misc] # mypy can't type a lambda's default
+            for about, source in sorted(self._sources.items()):
+                group.create_task(self._forever(source, about))
+            for peer, events in sorted(self._events.items()):
+                queue = Queue(self._database, peer, events, retries=self._retries, now=self._now, log=self._log)
+                delivery = _Deliveries(queue, peer, self._transport, self._retries)
+                group.create_task(self._forever(lambda delivery=delivery: self._follow(delivery), peer))  # type: ignore[misc] # mypy can't type a lambda's default
 
     async def _until_lost(self) -> None:
         await self._lease.wait_lost()
@@ -106,16 +118,16 @@ class Relay:
 
     async def _trim(self) -> None:
         async for _ in changes(self._database):
-            await trim(self._database, self._events.keys())
+            await trim(self._database, self._events.keys(), self._log)
             await asyncio.sleep(_MIN_TRIM_SECONDS)
 
 
 class _Deliveries:
-    """One subscriber, and how well it answers."""
+    """One peer, and how well it goes."""
 
-    def __init__(self, queue: Queue, subscriber: str, transport: Transport, retries: Retries) -> None:
+    def __init__(self, queue: Queue, peer: str, transport: Transport, retries: Retries) -> None:
         self.queue = queue
-        self._subscriber = subscriber
+        self._peer = peer
         self._transport = transport
         self._retries = retries
         self._limit = _MAX_BATCH
@@ -125,7 +137,7 @@ class _Deliveries:
         """Delivers until there is nothing to do now."""
         while (batch := await self.queue.take(self._limit)) is not None:
             try:
-                results = await self._transport.deliver(self._subscriber, batch.events) if batch.wanted else ()
+                results = await self._transport.deliver(self._peer, batch.events) if batch.wanted else ()
             except Undelivered as error:
                 self._limit = max(1, self._limit // 2) if error.late else self._limit
                 await self._pause(error)
@@ -137,14 +149,14 @@ class _Deliveries:
 
     def _reached(self) -> None:
         if self._vain:
-            _log.info("a subscriber is told of events again", subscriber=self._subscriber)
+            _log.info("events are delivered again", peer=self._peer)
         self._vain = 0
         self._limit = min(_MAX_BATCH, self._limit * 2)
 
     async def _pause(self, error: Undelivered | None) -> None:
         if not self._vain:  # once per outage: it is repeated until it is over
             why = str(error) if error is not None else "it answered none of the events"
-            _log.warning("a subscriber can't be told of events; they wait", subscriber=self._subscriber, reason=why)
+            _log.warning("events can't be delivered; they wait", peer=self._peer, reason=why)
         self._vain += 1
         pause: timedelta = min(self._retries.pause(self._vain), timedelta(seconds=10))
         await asyncio.sleep(pause.total_seconds())

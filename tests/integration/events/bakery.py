@@ -17,10 +17,12 @@ from sqlalchemy import URL, Column, Integer, MetaData, String, Table, func, inse
 from protomesh.model import Endpoint, Layout, Origin, PythonApp, Service, Topology, UnixAddress
 from protomesh.proxy import EnvoyProcess, find
 from protomesh.runtime.events import publish
-from protomesh.runtime.events.tables import DEFERRED, OUTBOX
+from protomesh.runtime.events.log import INCOMING_LOG, OUTGOING_LOG, Log
+from protomesh.runtime.events.tables import INCOMING, OUTBOX
 from protomesh.runtime.launch import environment
 from protomesh.runtime.store import Database
 from protomesh.targets.envoy import render, static_bootstrap
+from protomesh.testing.nats import NatsServer, running_nats
 
 EVENT = "bakery.v1.Baked"
 OVENS = ("left", "middle", "right")
@@ -50,7 +52,7 @@ class Bakery:
         project: Path,
         layout: Layout,
         urls: dict[str, URL],
-        between: "Nothing | Envoy",
+        between: "Between",
         outbox: Database,
         shelf: Database,
     ) -> None:
@@ -58,6 +60,7 @@ class Bakery:
         self._layout = layout
         self._urls = urls
         self.between = between
+        self.letters = shelf if between.by_broker else outbox  # who has what does not get through
         self.outbox = outbox
         self.shelf = shelf
         self._processes: dict[str, Process] = {}
@@ -76,6 +79,9 @@ class Bakery:
                 log="json",
                 subscribes=[EVENT] if name == "shelf" else [],
                 subscribers={EVENT: ["shelf"]} if name == "bakery" else {},
+                publishers={EVENT: ["bakery"]} if name == "shelf" else {},
+                events_url=self.between.events_url,
+                events_prefix="tests",
             )
             url = self._urls[name].render_as_string(hide_password=False)
             with (self._project / f"{name}.log").open("ab") as log:
@@ -126,7 +132,7 @@ class Bakery:
         self.failures += 1
 
         async def logged() -> bool:
-            return (self._project / "bakery.log").read_text().count("can't be told of events") >= self.failures
+            return (self._project / "bakery.log").read_text().count("can't be delivered") >= self.failures
 
         await self.until(logged)
 
@@ -149,20 +155,24 @@ class Bakery:
             return int(await tx.scalar(select(func.count()).select_from(APPLIED)) or 0)
 
     async def deferred(self, *, dead: bool) -> int:
-        """How many events the publisher has that did not get through, dead letters or others."""
-        async with self.outbox.read() as tx:
-            query = select(func.count()).select_from(DEFERRED).where(DEFERRED.c.dead.is_(dead))
+        """How many events did not get through, dead letters or others."""
+        table = self._log.deferred
+        async with self.letters.read() as tx:
+            query = select(func.count()).select_from(table).where(table.c.dead.is_(dead))
             return int(await tx.scalar(query) or 0)
 
     async def tries(self) -> int:
         """The tries of what did not get through."""
-        async with self.outbox.read() as tx:
-            return int(await tx.scalar(select(func.coalesce(func.max(DEFERRED.c.tries), 0))) or 0)
+        async with self.letters.read() as tx:
+            return int(await tx.scalar(select(func.coalesce(func.max(self._log.deferred.c.tries), 0))) or 0)
 
     async def waiting(self) -> int:
-        """How many events the outbox has."""
-        async with self.outbox.read() as tx:
-            return int(await tx.scalar(select(func.count()).select_from(OUTBOX)) or 0)
+        """How many events the two databases have that are on their way."""
+        waiting = 0
+        for database, table in ((self.outbox, OUTBOX), (self.shelf, INCOMING)):
+            async with database.read() as tx:
+                waiting += int(await tx.scalar(select(func.count()).select_from(table)) or 0)
+        return waiting
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Waits until something holds; a test fails with the workers' logs if it does not come to."""
@@ -190,20 +200,56 @@ class Bakery:
         await self.until(settled)
         assert await self.count_applied() == total
 
+    @property
+    def _log(self) -> Log:
+        return INCOMING_LOG if self.between.by_broker else OUTGOING_LOG
+
     async def _serving(self, name: str) -> None:
         async with aio.insecure_channel(f"unix:{self._layout.worker_socket(name, 1, 0)}") as channel:
             health: Any = health_pb2_grpc.HealthStub(channel)
             await health.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=30)
 
 
-class Nothing:
+class Between:
+    """What is between the two."""
+
+    egress = "unix:/nowhere"
+    events_url = ""
+    by_broker = False
+
+    async def start(self) -> None:
+        """Starts it, and returns when it serves."""
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+
+
+class Nothing(Between):
     """No mesh: a call goes straight to the subscriber."""
 
     def __init__(self, layout: Layout) -> None:
         self.egress = f"unix:{layout.worker_socket('shelf', 1, 0)}"
 
 
-class Envoy:
+class Nats(Between):
+    """A broker with its files."""
+
+    by_broker = True
+
+    def __init__(self, server: NatsServer) -> None:
+        self._server = server
+        self.events_url = server.url
+
+    async def start(self) -> None:
+        """Starts it with what it has kept, and returns when it serves."""
+        await asyncio.to_thread(self._server.start)
+
+    async def kill(self) -> None:
+        """SIGKILL: what it has acknowledged is in its files."""
+        await asyncio.to_thread(self._server.kill)
+
+
+class Envoy(Between):
     """A real one, with the configuration that the mesh makes."""
 
     process: EnvoyProcess
@@ -251,9 +297,19 @@ async def through_envoy(layout: Layout) -> AsyncIterator[Envoy]:
         await between.process.stop()
 
 
-TRANSPORTS: dict[str, Callable[[Layout], AbstractAsyncContextManager[Nothing | Envoy]]] = {
+@asynccontextmanager
+async def by_nats(layout: Layout) -> AsyncIterator[Nats]:
+    """A broker of the test's own."""
+    directory = Path(layout.run, "nats")
+    directory.mkdir()
+    with running_nats(directory) as server:
+        yield Nats(server)
+
+
+TRANSPORTS: dict[str, Callable[[Layout], AbstractAsyncContextManager[Between]]] = {
     "direct": direct,
     "mesh": through_envoy,
+    "nats": by_nats,
 }
 
 

@@ -47,9 +47,12 @@ def environment(
     deadlines: bool = True,
     subscribes: Collection[str] = (),
     subscribers: Mapping[str, Collection[str]] | None = None,
+    publishers: Mapping[str, Collection[str]] | None = None,
+    events_url: str = "",
+    events_prefix: str = "",
 ) -> dict[str, str]:
     """What `protomesh.runtime.launch.environment` tells, as far as PROGRAM needs it."""
-    del subscribes, subscribers
+    del subscribes, subscribers, publishers, events_url, events_prefix
     return {
         "PROTOMESH_SERVICE": service,
         "PROTOMESH_LISTEN": listen,

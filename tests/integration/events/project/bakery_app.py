@@ -41,4 +41,4 @@ async def bakery(mesh: Mesh) -> AsyncGenerator[App]:
 async def shelf(mesh: Mesh) -> AsyncGenerator[App]:
     """Learns of loaves."""
     async with mesh.database():
-        yield App(consumers=[Shelf()])
+        yield App(consumers=[Shelf()], retries=RETRIES)

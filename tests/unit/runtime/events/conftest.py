@@ -9,7 +9,7 @@ from probe.v1 import Baked
 from sqlalchemy import URL
 
 from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
-from protomesh.runtime.events.transport import Undelivered
+from protomesh.runtime.events.transport import Transport, Undelivered
 from protomesh.runtime.store import Database
 from protomesh.testing.database import Databases
 
@@ -63,7 +63,7 @@ async def subscriber(open_database: Callable[[str], Any]) -> Database:
     return opened
 
 
-class Doorstep:
+class Doorstep(Transport):
     """A transport that keeps what is delivered, and answers what the test says."""
 
     def __init__(self) -> None:
@@ -72,9 +72,9 @@ class Doorstep:
         self.refuse: Callable[[Any], Result | None] = lambda _baked: None
         self.outage: Undelivered | None = None
 
-    async def deliver(self, subscriber: str, events: Sequence[Event]) -> Sequence[Result]:
+    async def deliver(self, peer: str, events: Sequence[Event]) -> Sequence[Result]:
         """Answers for each event; holds back what is behind one that fails, as the contract asks."""
-        del subscriber
+        del peer
         if self.outage is not None:
             raise self.outage
         self.batches.append(len(events))

@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from protomesh.events.v1.event_consumer_service_pb2 import Result
 from protomesh.runtime.events import publish
-from protomesh.runtime.events.outbox import trim
 from protomesh.runtime.events.queue import Queue
 from protomesh.runtime.events.retries import Retries
 from protomesh.runtime.events.tables import DEFERRED, OUTBOX
+from protomesh.runtime.events.trim import trim
 from protomesh.runtime.store import Database
 
 APPLIED = Result(outcome=Result.OUTCOME_APPLIED)

@@ -87,9 +87,9 @@ async def test_an_outage_makes_no_dead_letters(publisher: Database, doorstep: An
             tries: list[int] = []
             deliver = doorstep.deliver
 
-            async def counted(subscriber: str, events: Sequence[Event]) -> Sequence[Result]:
+            async def counted(peer: str, events: Sequence[Event]) -> Sequence[Result]:
                 tries.append(len(events))
-                return await deliver(subscriber, events)  # type: ignore[no-any-return] # the fixture's
+                return await deliver(peer, events)  # type: ignore[no-any-return] # the fixture's
 
             doorstep.deliver = counted
             await until(lambda: len(tries) > 10)
@@ -97,8 +97,8 @@ async def test_an_outage_makes_no_dead_letters(publisher: Database, doorstep: An
             doorstep.outage = None
             await until(lambda: any(entry["log_level"] == "info" for entry in logs))
     events = [entry["event"] for entry in logs]
-    assert events.count("a subscriber can't be told of events; they wait") == 1
-    assert events.count("a subscriber is told of events again") == 1
+    assert events.count("events can't be delivered; they wait") == 1
+    assert events.count("events are delivered again") == 1
     assert doorstep.delivered == [("left", 1), ("left", 2)]
 
 
@@ -106,12 +106,12 @@ async def test_a_batch_that_is_late_gets_smaller(publisher: Database, doorstep: 
     """A consumer that needs long for each event gets through with fewer."""
     sizes: list[int] = []
 
-    class Slow:
-        async def deliver(self, subscriber: str, events: Sequence[Event]) -> Sequence[Result]:
+    class Slow(Transport):
+        async def deliver(self, peer: str, events: Sequence[Event]) -> Sequence[Result]:
             sizes.append(len(events))
             if len(events) > 3:
                 raise Undelivered("DEADLINE_EXCEEDED", "too much")
-            results: Sequence[Result] = await doorstep.deliver(subscriber, events)
+            results: Sequence[Result] = await doorstep.deliver(peer, events)
             return results
 
     await bake(publisher, "left", *range(20))
@@ -137,11 +137,11 @@ async def test_a_poison_event_is_parked_with_its_key(publisher: Database, doorst
 async def test_subscribers_go_at_their_own_pace(publisher: Database, doorstep: Any) -> None:
     """One that does not answer holds up nobody else."""
 
-    class Half:
-        async def deliver(self, subscriber: str, events: Sequence[Event]) -> Sequence[Result]:
-            if subscriber == "bell":
+    class Half(Transport):
+        async def deliver(self, peer: str, events: Sequence[Event]) -> Sequence[Result]:
+            if peer == "bell":
                 raise Undelivered("UNAVAILABLE", "no")
-            results: Sequence[Result] = await doorstep.deliver(subscriber, events)
+            results: Sequence[Result] = await doorstep.deliver(peer, events)
             return results
 
     async with relaying(publisher, Half(), {"probe.v1.Baked": ["bell", "shelf"]}):
@@ -153,9 +153,9 @@ async def test_subscribers_go_at_their_own_pace(publisher: Database, doorstep: A
 async def test_one_relay_delivers_and_another_takes_over(publisher: Database, doorstep: Any) -> None:
     """The lease is free as soon as its holder ends."""
 
-    class Unused:
-        async def deliver(self, subscriber: str, events: Sequence[Event]) -> Sequence[Result]:
-            raise AssertionError((subscriber, events))
+    class Unused(Transport):
+        async def deliver(self, peer: str, events: Sequence[Event]) -> Sequence[Result]:
+            raise AssertionError((peer, events))
 
     async with relaying(publisher, doorstep) as first:
         await bake(publisher, "left", 1)
@@ -174,10 +174,10 @@ async def test_a_fault_of_the_relay_is_not_its_end(publisher: Database, doorstep
     deliver = doorstep.deliver
     failing = [ZeroDivisionError("once")]
 
-    async def fail(subscriber: str, events: Sequence[Event]) -> Sequence[Result]:
+    async def fail(peer: str, events: Sequence[Event]) -> Sequence[Result]:
         if failing:
             raise failing.pop()
-        results: Sequence[Result] = await deliver(subscriber, events)
+        results: Sequence[Result] = await deliver(peer, events)
         return results
 
     doorstep.deliver = fail
