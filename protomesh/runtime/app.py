@@ -20,6 +20,7 @@ class App:
             in transactions of the database that `mesh.database()` has opened.
         jobs: What is done again and again, made with `every`.
         retries: When an event of this service that a subscriber could not handle comes to it again, and how often.
+            Where a broker carries events it is about those that this service could not handle.
 
     Raises:
         ValueError: two jobs have one name.

@@ -28,8 +28,7 @@ _TETHERED = r"""
 server=$!
 echo $server
 read -r _
-kill -KILL "$server" 2>/dev/null
-wait "$server"
+{ kill -KILL "$server"; wait "$server"; } 2>/dev/null
 """
 
 
@@ -71,7 +70,7 @@ class NatsServer:
         assert self._process.stdout is not None  # a pipe, see above
         self._pid = int(self._process.stdout.readline())
         deadline = time.monotonic() + _START_SECONDS
-        while not self._answers():
+        while not self.answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError(f"NATS does not start:\n{log.read_text(errors='replace') if log.exists() else ''}")
@@ -89,7 +88,8 @@ class NatsServer:
             process, self._process = self._process, None
             process.communicate()
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether something there speaks as NATS does."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                 return connection.recv(5) == b"INFO "

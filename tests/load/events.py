@@ -1,6 +1,6 @@
-"""How long events take from a publisher's outbox to a subscriber's database, through Envoy, in batches.
+"""How long events take from a publisher's outbox to a subscriber's database, through Envoy or NATS, in batches.
 
-    python tests/load/events.py [EVENTS]
+    python tests/load/events.py [EVENTS] [mesh|nats]
 
 Publisher and subscriber are workers of their own, as the mesh starts them, on SQLite. The events are there before the
 relay starts; the time is from when both workers serve to the last event applied. To stay below: 1 s for 500 events.
@@ -19,13 +19,13 @@ sys.path.insert(0, str(ROOT))
 from protomesh.contract.generate import generate_python, python_directory  # noqa: E402 - after the path is set
 from protomesh.runtime.store import Database, sqlite_url  # noqa: E402
 from protomesh.runtime.store.revisions import upgrade  # noqa: E402
-from tests.integration.events.bakery import Bakery, create_tables, layout_in, through_envoy  # noqa: E402
+from tests.integration.events.bakery import TRANSPORTS, Bakery, create_tables, layout_in  # noqa: E402
 
 PROJECT = ROOT / "tests/integration/events/project"
 EVENTS = 5000
 
 
-async def measure(events: int) -> float:
+async def measure(events: int, transport: str) -> float:
     """Seconds from when both workers serve to the last of so many events."""
     with tempfile.TemporaryDirectory(prefix="pm", dir="/tmp") as directory:
         project = Path(directory, "project")
@@ -39,7 +39,7 @@ async def measure(events: int) -> float:
         async with (
             Database(urls["bakery"]) as outbox,
             Database(urls["shelf"]) as shelf,
-            through_envoy(layout) as between,
+            TRANSPORTS[transport](layout) as between,
         ):
             await create_tables(shelf)
             bakery = Bakery(project, layout, urls, between, outbox, shelf)
@@ -57,7 +57,8 @@ async def measure(events: int) -> float:
 def main() -> None:
     """Measures once."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
-    seconds = asyncio.run(measure(events))
+    transport = sys.argv[2] if len(sys.argv) > 2 else "mesh"
+    seconds = asyncio.run(measure(events, transport))
     print(f"{events} events in {seconds:.2f} s: {events / seconds:.0f} a second, 500 in {500 * seconds / events:.3f} s")
 
 

@@ -10,16 +10,16 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from nats.aio.client import Client
-from nats.errors import Error
+from nats.errors import Error, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
 
 from protomesh.runtime.events.broker_url import BrokerUrl
 from protomesh.runtime.events.transport import Undelivered
 
-__all__ = ["Broker", "Connection", "Streams", "reason_of"]
+__all__ = ["NO_JETSTREAM", "Broker", "Connection", "Streams", "reason_of"]
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 5.0
@@ -28,6 +28,8 @@ _PING_SECONDS = 5
 _MAX_UNACKNOWLEDGED = 2000
 _ACKNOWLEDGED_WITHIN_SECONDS = 30.0
 _OURS = "a subscriber of a Protomesh mesh"
+
+NO_JETSTREAM = "nothing answers for JetStream there: run nats-server with --jetstream, and look at its log"
 
 T = TypeVar("T")
 
@@ -204,6 +206,8 @@ async def _found(answer: Awaitable[T]) -> T:
 
 def reason_of(error: Exception) -> str:
     """What an error of the client says, for people."""
+    if isinstance(error, NoRespondersError | NoStreamResponseError | ServiceUnavailableError):
+        return NO_JETSTREAM
     if isinstance(error, APIError):
         return f"{error.description or error.code}"
     return str(error) or type(error).__name__

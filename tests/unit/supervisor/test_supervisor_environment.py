@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from protomesh.model import Layout
+from protomesh.model import Broker, Layout
 from protomesh.runtime import launch
 from protomesh.supervisor.environment import InvalidEnvironmentFile, read_env_file, worker_environment
 from tests.unit.supervisor.programs import environment, service
@@ -57,3 +57,20 @@ def test_a_worker_is_told_of_its_events(root: Path, layout: Layout) -> None:
 
     assert env["PROTOMESH_SUBSCRIBES"] == "pay.v1.Paid"
     assert env["PROTOMESH_SUBSCRIBERS"] == "orders.v1.Placed=mail,stock"
+
+
+def test_a_worker_is_told_of_the_broker(root: Path, layout: Layout) -> None:
+    """And of who publishes there; its account is in no text about the service."""
+    mail = replace(
+        service("mail"),
+        subscribes=("orders.v1.Placed",),
+        publishers={"orders.v1.Placed": ("orders",)},
+        broker=Broker(url="nats://mesh:s3cret@host", prefix="shop"),
+    )
+
+    env = worker_environment(mail, "unix:/s", layout, root, launch.environment)
+
+    assert env["PROTOMESH_EVENTS_URL"] == "nats://mesh:s3cret@host"
+    assert env["PROTOMESH_EVENTS_PREFIX"] == "shop"
+    assert env["PROTOMESH_PUBLISHERS"] == "orders.v1.Placed=orders"
+    assert "s3cret" not in repr(mail)
