@@ -37,11 +37,15 @@ class NatsNotFound(RuntimeError):  # noqa: N818 - it says what is wrong
 
 
 class NatsServer:
-    """A server that a test starts, kills, and starts again with what it has kept."""
+    """A server that a test starts, kills, and starts again with what it has kept.
 
-    def __init__(self, program: Path, directory: Path) -> None:
+    With a password nobody gets in without it, and the user `mesh`.
+    """
+
+    def __init__(self, program: Path, directory: Path, *, password: str = "") -> None:
         self._program = program
         self._directory = directory
+        self._password = password
         self._process: subprocess.Popen[str] | None = None
         self._pid = 0
         self.port = _free_port()
@@ -49,7 +53,8 @@ class NatsServer:
     @property
     def url(self) -> str:
         """Where it is, as PROTOMESH_EVENTS_URL says it."""
-        return f"nats://127.0.0.1:{self.port}"
+        account = f"mesh:{self._password}@" if self._password else ""
+        return f"nats://{account}127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Starts it, and returns when it answers.
@@ -58,7 +63,10 @@ class NatsServer:
             RuntimeError: It does not; the text has its log.
         """
         configuration = self._directory / "nats.conf"
-        configuration.write_text(_CONFIGURATION.format(port=self.port, directory=self._directory / "store"))
+        text = _CONFIGURATION.format(port=self.port, directory=self._directory / "store")
+        if self._password:
+            text += f'authorization {{ user: mesh, password: "{self._password}" }}\n'
+        configuration.write_text(text)
         log = self._directory / "nats.log"
         self._process = subprocess.Popen(  # noqa: S603 - the program was found above
             ["/bin/sh", "-c", _TETHERED, "sh", self._program, "--config", configuration, "--log", log],

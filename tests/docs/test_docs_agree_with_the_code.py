@@ -75,6 +75,7 @@ def test_every_key_of_mesh_yaml_is_explained() -> None:
         mesh_schema.MeshFile,
         mesh_schema.GatewayFile,
         mesh_schema.AuthFile,
+        mesh_schema.EventsFile,
         mesh_schema.ServiceFile,
         mesh_schema.Contracts,
         mesh_schema.Override,

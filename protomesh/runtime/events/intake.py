@@ -86,17 +86,16 @@ class Intake:
                 payloads = await self._contiguous(connection, taken, {n: found[n].data for n in found}, newest)
                 await keep(self._database, self._publisher, payloads, self._events)
                 taken = newest
-            await found[newest].ack()  # and with it everything before
+            await connection.unless_lost(found[newest].ack())  # and with it everything before
 
     async def _contiguous(
         self, connection: Connection, taken: int, found: dict[int, bytes], end: int
     ) -> Sequence[bytes]:
         """The events after `taken` up to `end`, as far as the stream has them."""
-        missing = [sequence for sequence in range(taken + 1, end) if sequence not in found]
-        if missing:
+        if sum(sequence > taken for sequence in found) < end - taken:
             info = await connection.unless_lost(connection.jetstream.stream_info(self._stream))
-            for sequence in missing:
-                if sequence >= info.state.first_seq:
+            for sequence in range(max(taken + 1, info.state.first_seq), end):
+                if sequence not in found:
                     payload = await connection.unless_lost(self._read(connection, sequence))
                     if payload is not None:
                         found[sequence] = payload

@@ -4,12 +4,14 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from sqlite3 import connect
 from typing import Any
 
 from protomesh.admin.v1 import admin_service_pb2 as admin
 from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub
 from protomesh.control.channel import unix_channel
+from protomesh.testing.nats import NatsServer, nats_program
 from tests.e2e import reach
 from tests.e2e.mesh import Mesh
 from tests.e2e.transcript import Transcript
@@ -109,3 +111,34 @@ async def test_a_subscriber_that_is_added_is_told_from_then_on(bakery: Mesh) -> 
     assert list(reloaded.changes) == ["restarted bakery", "started shelf"]
     bake(bakery, "left", 2)
     until(lambda: shelf(bakery) == [("left", 2)])
+
+
+def test_a_broker_carries_events_if_mesh_yaml_says_so(bakery: Mesh, tmp_path: Path) -> None:
+    """It may be away: services start, orders go on, and events wait. What is stuck is with the subscriber."""
+    (tmp_path / "nats").mkdir()
+    nats = NatsServer(nats_program(), tmp_path / "nats", password="s3cret")
+    bakery.env["NATS_URL"] = nats.url
+    path = bakery.root / "mesh.yaml"
+    path.write_text(f'{path.read_text()}events: {{transport: nats, url: "${{NATS_URL}}"}}\n')
+    bakery.protomesh("up", check=True)
+    bake(bakery, "left", 1, 2)
+    bake(bakery, "right", 13)
+    assert len(rows(bakery, "bakery", "SELECT * FROM protomesh_outbox")) == 3
+    nats.start()
+    try:
+        until(lambda: shelf(bakery) == [("left", 1), ("left", 2)])
+        assert {row[0] for row in rows(bakery, "shelf", "SELECT publisher FROM loaves")} == {"bakery"}
+        assert listed(bakery) == "nothing is stuck\n"
+
+        def dead() -> str:
+            return bakery.protomesh("events", "list", "shelf", check=True).stdout
+
+        until(lambda: "bakery.v1.LoafBaked key right from bakery\n  dead letter after " in dead())
+        bakery.protomesh("events", "skip", "shelf", dead().split()[0], check=True)
+        bake(bakery, "right", 1)
+        until(lambda: ("right", 1) in shelf(bakery))
+    finally:
+        nats.stop()
+    written = [file for file in (bakery.root / ".protomesh").rglob("*") if file.is_file()]
+    assert [file for file in written if b"s3cret" in file.read_bytes()] == []
+    assert "s3cret" not in bakery.protomesh("status", "--json").stdout

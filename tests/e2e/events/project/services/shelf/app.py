@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from bakery.v1 import LoafBaked
 from sqlalchemy import insert
 
 from protomesh.runtime import App, Mesh
-from protomesh.runtime.events import Delivery, on
+from protomesh.runtime.events import Delivery, Retries, on
 from services.shelf.store import LOAVES
 
 
@@ -27,4 +28,4 @@ class Shelf:
 async def app(mesh: Mesh) -> AsyncGenerator[App]:
     """Has one consumer."""
     async with mesh.database(migrations="services.shelf"):
-        yield App(consumers=[Shelf()])
+        yield App(consumers=[Shelf()], retries=Retries(failures=2, first=timedelta(milliseconds=50)))
