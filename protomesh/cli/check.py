@@ -7,12 +7,13 @@ from pathlib import Path
 from protomesh.cli.exits import ExitCode, Failure
 from protomesh.cli.generated import stale
 from protomesh.cli.project import Project
+from protomesh.cli.security import exposures, kinds
 from protomesh.contract import Compilation, compile_project
 from protomesh.diagnostics import Diagnostic, InvalidProject
 from protomesh.proxy import ProxyError, find, validate
-from protomesh.targets.envoy import render, static_bootstrap
+from protomesh.targets.envoy import load_overrides, render, static_bootstrap
 
-__all__ = ["check"]
+__all__ = ["check", "check_security"]
 
 _SHOWN = 10  # stale files that are named on a terminal; --json has all
 
@@ -39,6 +40,28 @@ def check(directory: Path | None, environment: str, *, json: bool) -> None:
     print(report.as_json() if json else report.as_text())
     if report.code:
         raise Failure("", report.code)
+
+
+def check_security(directory: Path | None, environment: str, *, json: bool) -> None:
+    """Lists what is open and to whom, with the line that says so. It is no judgement: each may be meant.
+
+    Raises:
+        Failure: contracts or mesh.yaml have errors (2).
+    """
+    project = Project.find(directory)
+    topology = project.compile(environment).topology
+    found = list(exposures(topology, load_overrides(project.root), project.root))
+    if json:
+        rows = [
+            {"kind": each.kind, "what": each.what, "file": each.origin.file, "line": each.origin.line} for each in found
+        ]
+        print(json_.dumps(rows, indent=2))
+        return
+    width = max((len(each.what) for each in found), default=0)
+    for kind, of_kind in kinds(found):
+        print(f"{kind}: {len(of_kind) or 'none'}")
+        for each in of_kind:
+            print(f"  {each.what:{width}}  {each.origin}")
 
 
 async def _validate(project: Project, compilation: Compilation) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json as json_
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from protomesh.admin.v1 import admin_service_pb2 as admin
 from protomesh.cli.connection import get_status
 from protomesh.cli.methods import resolve
 from protomesh.cli.project import Project
-from protomesh.model import Method, Service
+from protomesh.model import Audience, Method, Service, Topology
 from protomesh.targets.envoy import LISTENER, ROUTES, Configuration, render
 
 __all__ = ["explain"]
@@ -39,7 +40,7 @@ def explain(directory: Path | None, environment: str, method: str, *, json: bool
     found = topology.find(full_name)
     assert found is not None, "it was chosen from the topology"
     service, resolved = found
-    values = _policy(resolved)
+    values = [*_policy(resolved), *_callers(topology, service, resolved)]
     routes = _routes(render(topology, project.layout), resolved)
     status = asyncio.run(get_status(project.layout))
     state = _state(status)
@@ -76,6 +77,22 @@ def _policy(method: Method) -> list[_Value]:
         for b in method.rest
     ]
     return rows
+
+
+def _callers(topology: Topology, service: Service, method: Method) -> Iterator[_Value]:
+    """Who may call, and the line that lets them."""
+    audience = str(method.origins.get("audience", _DEFAULT))
+    if method.audience is Audience.PUBLIC:
+        yield _Value(name="callers", value="anybody at the edge", source=audience)
+    elif method.audience is Audience.USER:
+        scopes = f" with the scopes {' '.join(method.scopes)}" if method.scopes else ""
+        who = f"users at the edge{scopes}" if topology.auth else "nobody at the edge: mesh.yaml has no auth"
+        yield _Value(name="callers", value=who, source=audience)
+    for caller in topology.services.values():
+        for call in caller.calls:
+            if call.service == service.name and (not call.methods or method.full_name in call.methods):
+                yield _Value(name="callers", value=caller.name, source=str(call.origin))
+    yield _Value(name="callers", value="the operator, by a socket of this user", source=_DEFAULT)
 
 
 def _routes(rendered: Configuration, method: Method) -> list[dict[str, Any]]:

@@ -154,10 +154,18 @@ def explain(
 
 
 @app.command()
-def check(project: ProjectOption = None, env: EnvOption = "base", json: JsonOption = False) -> None:
+def check(
+    project: ProjectOption = None,
+    env: EnvOption = "base",
+    json: JsonOption = False,
+    security: Annotated[
+        bool, typer.Option("--security", help="Check nothing; list what is open, to whom, and the line that says so.")
+    ] = False,
+) -> None:
     """Check contracts, mesh.yaml and generated files, and let Envoy validate what it would be told."""
-    from protomesh.cli.check import check as run  # noqa: PLC0415
+    from protomesh.cli import check as command  # noqa: PLC0415
 
+    run = command.check_security if security else command.check
     run(project, env, json=json)
 
 
