@@ -4,7 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
-__all__ = ["Reservation", "Stock"]
+__all__ = ["MOST", "Reservation", "Stock"]
+
+# Pieces on hand that a scanner may bring it to. A column and the contract count to 2**31 - 1: the rest is for pieces
+# that have left and come back.
+MOST = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +27,11 @@ class Stock:
         return self.on_hand - self.reserved
 
     def adjusted(self, delta: int, now: datetime) -> "Stock | None":
-        """The stock after pieces came in or went out; None if fewer would be on hand than orders hold."""
-        if self.on_hand + delta < self.reserved:
+        """The stock after pieces came in or went out; None if fewer would be on hand than orders hold, or too many."""
+        on_hand = self.on_hand + delta
+        if on_hand < self.reserved or (delta > 0 and on_hand > MOST):
             return None
-        return replace(self, on_hand=self.on_hand + delta, version=self.version + 1, update_time=now)
+        return replace(self, on_hand=on_hand, version=self.version + 1, update_time=now)
 
     def holding(self, quantity: int, now: datetime) -> "Stock | None":
         """The stock with `quantity` more of it held; None if that many are not available."""

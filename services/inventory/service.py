@@ -33,6 +33,7 @@ from shop.inventory.v1 import (
     ReleaseRequest,
     ReleaseResponse,
     Reservation,
+    ReservationClosed,
     ReservationNotFound,
     ReserveRequest,
     ReserveResponse,
@@ -92,10 +93,15 @@ class Inventory(InventoryServiceServicer):
             yield await self._adjust(scan)
 
     async def Reserve(self, request: ReserveRequest, context: Context, /) -> ReserveResponse:
+        async with self._db.read() as tx:
+            if done := await replayed(tx, request, ReserveResponse):
+                return done  # whether or not the catalog is there
         product = await self._product(request.product_id)
         async with self._db.begin() as tx:
             if done := await replayed(tx, request, ReserveResponse):
                 return done
+            if await store.is_closed(tx, request.request_id):
+                raise ReservationClosed(reservation_id=request.request_id)
             if await store.reservation_of(tx, request.request_id) is not None:
                 raise RequestIdReused(request.request_id)  # so long ago that the answer is forgotten
             stock = await store.stock_of(tx, request.product_id)
@@ -120,8 +126,11 @@ class Inventory(InventoryServiceServicer):
         async with self._db.begin() as tx:
             if done := await replayed(tx, request, ConfirmReservationResponse):
                 return done
-            reservation, stock = await _held(tx, request.reservation_id)
+            reservation = await store.reservation_of(tx, request.reservation_id)
+            if reservation is None:
+                raise ReservationNotFound(reservation_id=request.reservation_id)
             if not reservation.confirmed:
+                stock = await _stock_of(tx, reservation)
                 await store.put_stock(tx, stock.parting_with(reservation.quantity, self._now()))
                 reservation = reservation.final()
                 await store.put_reservation(tx, reservation)
@@ -133,12 +142,18 @@ class Inventory(InventoryServiceServicer):
         async with self._db.begin() as tx:
             if done := await replayed(tx, request, ReleaseResponse):
                 return done
-            reservation, stock = await _held(tx, request.reservation_id)
-            await store.put_stock(tx, reservation.given_up(stock, self._now()))
-            await store.remove_reservations(tx, [reservation.reservation_id])
-            response = await remember(tx, request, ReleaseResponse())
+            reservation = await store.reservation_of(tx, request.reservation_id)
+            if reservation is None:
+                await store.close(tx, request.reservation_id, self._now())  # what would make it may be under way
+            else:
+                stock = await _stock_of(tx, reservation)
+                await store.put_stock(tx, reservation.given_up(stock, self._now()))
+                await store.remove_reservations(tx, [reservation.reservation_id])
+                await remember(tx, request, ReleaseResponse())
+        if reservation is None:
+            raise ReservationNotFound(reservation_id=request.reservation_id)
         _log.info("stock released", product_id=reservation.product_id, quantity=reservation.quantity)
-        return response
+        return ReleaseResponse()
 
     async def _stock(self, product_id: str) -> domain.Stock:
         async with self._db.read() as tx:
@@ -155,6 +170,8 @@ class Inventory(InventoryServiceServicer):
 
     async def _adjust(self, scan: AdjustStockRequest) -> AdjustStockResponse:
         async with self._db.read() as tx:
+            if done := await replayed(tx, scan, AdjustStockResponse):
+                return done  # whether or not the catalog is there
             stocked = await store.stock_of(tx, scan.product_id) is not None
         # Asked before the transaction: nobody waits for the catalog with the database in hand.
         known = stocked or await self._product(scan.product_id) is not None
@@ -169,7 +186,11 @@ class Inventory(InventoryServiceServicer):
             stock = await store.stock_of(tx, scan.product_id) or domain.Stock.none_yet(scan.product_id, now)
             adjusted = stock.adjusted(scan.delta, now)
             if adjusted is None:
-                response.refusal = AdjustStockResponse.REFUSAL_BELOW_RESERVED
+                response.refusal = (
+                    AdjustStockResponse.REFUSAL_TOO_MANY
+                    if scan.delta > 0
+                    else AdjustStockResponse.REFUSAL_BELOW_RESERVED
+                )
                 return await remember(tx, scan, response)
             await store.put_stock(tx, adjusted)
             response.stock.CopyFrom(_message(adjusted))
@@ -178,14 +199,10 @@ class Inventory(InventoryServiceServicer):
         return response
 
 
-async def _held(tx: Transaction, reservation_id: str) -> tuple[domain.Reservation, domain.Stock]:
-    """A reservation and the stock that it is of."""
-    reservation = await store.reservation_of(tx, reservation_id)
-    if reservation is None:
-        raise ReservationNotFound(reservation_id=reservation_id)
+async def _stock_of(tx: Transaction, reservation: domain.Reservation) -> domain.Stock:
     stock = await store.stock_of(tx, reservation.product_id)
     assert stock is not None  # a foreign key of the reservation
-    return reservation, stock
+    return stock
 
 
 def _message(stock: domain.Stock) -> Stock:

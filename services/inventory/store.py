@@ -11,7 +11,11 @@ from services.inventory.domain import Reservation, Stock
 
 __all__ = [
     "Base",
+    "close",
     "expired_reservations",
+    "forget_closed",
+    "forget_confirmed",
+    "is_closed",
     "put_reservation",
     "put_stock",
     "remove_reservations",
@@ -47,10 +51,19 @@ class ReservationRow(Base):
     reservation_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     product_id: Mapped[str] = mapped_column(ForeignKey("stock.product_id"))
     quantity: Mapped[int]
-    create_time: Mapped[datetime] = mapped_column(UtcDateTime)
+    create_time: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     # None as well of what was held before reservations expired.
     expire_time: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     confirmed: Mapped[bool] = mapped_column(server_default=false())
+
+
+class ClosedRow(Base):
+    """The id of a reservation that was given up before there was one."""
+
+    __tablename__ = "closed_reservations"
+
+    reservation_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    close_time: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
 async def stock_of(tx: Transaction, product_id: str) -> Stock | None:
@@ -118,6 +131,32 @@ def _stock(row: StockRow) -> Stock:
         version=row.version,
         update_time=row.update_time,
     )
+
+
+async def close(tx: Transaction, reservation_id: str, now: datetime) -> None:
+    """Gives up an id of which there is no reservation; twice does no harm."""
+    await tx.merge(ClosedRow(reservation_id=reservation_id, close_time=now))
+
+
+async def is_closed(tx: Transaction, reservation_id: str) -> bool:
+    """Whether the id was given up."""
+    return await tx.get(ClosedRow, reservation_id) is not None
+
+
+async def forget_closed(tx: Transaction, before: datetime, *, limit: int) -> int:
+    """Forgets the first ids that were given up before a moment, and returns how many."""
+    given_up = select(ClosedRow.reservation_id).where(ClosedRow.close_time < before)
+    first = (await tx.scalars(given_up.order_by(ClosedRow.close_time).limit(limit))).all()
+    await tx.execute(delete(ClosedRow).where(ClosedRow.reservation_id.in_(first)))
+    return len(first)
+
+
+async def forget_confirmed(tx: Transaction, before: datetime, *, limit: int) -> int:
+    """Forgets the first reservations that were made before a moment and confirmed, and returns how many."""
+    old = select(ReservationRow.reservation_id).where(ReservationRow.create_time < before, ReservationRow.confirmed)
+    first = (await tx.scalars(old.order_by(ReservationRow.create_time).limit(limit))).all()
+    await remove_reservations(tx, first)
+    return len(first)
 
 
 def _reservation(row: ReservationRow) -> Reservation:

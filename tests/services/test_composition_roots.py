@@ -73,11 +73,15 @@ async def test_identity_waits_for_a_mesh_that_starts_more_slowly(database: Datab
 
 
 async def test_the_inventory_runs(database: Databases) -> None:
-    """With the catalog to ask, a job that forgets, and one that gives back what was held for too long."""
+    """With the catalog to ask, jobs that forget, and one that gives back what was held for too long."""
     fakes = [Fake(CatalogServiceStub)]
     async with running(inventory_app, fakes=fakes, settings=settings(database, "services.inventory")) as inventory:
         found = await inventory.client(InventoryServiceStub).GetStock(GetStockRequest(product_id="matcha"))
-        assert [job.name for job in inventory.app.jobs] == ["forget_answers", "expire_reservations"]
+        assert [job.name for job in inventory.app.jobs] == [
+            "forget_answers",
+            "expire_reservations",
+            "forget_reservations",
+        ]
     assert found.stock.available > 0
 
 

@@ -17,6 +17,7 @@ from shop.inventory.v1 import (
     ReleaseRequest,
     ReleaseResponse,
     Reservation,
+    ReservationClosed,
     ReservationNotFound,
     ReserveRequest,
     ReserveResponse,
@@ -55,6 +56,7 @@ class Model:
         self.reservations: dict[str, Kept] = {}
         self.answers: dict[str, Message] = {}  # by request_id
         self._now = now
+        self._closed = set[str]()
         self._scanned: Counter[str] = Counter()
         self._changed: dict[str, datetime] = {}
 
@@ -82,7 +84,8 @@ class Model:
 
         Raises:
             OutOfStock: It is to be refused, and changes nothing.
-            ReservationNotFound: Likewise.
+            ReservationClosed: Likewise.
+            ReservationNotFound: It is to be refused, and what would be made under that id later too.
         """
         if request.request_id not in self.answers:
             self.answers[request.request_id] = self._new(request)
@@ -101,6 +104,8 @@ class Model:
             case ConfirmReservationRequest():
                 return self._confirm(request)
             case ReleaseRequest():
+                if request.reservation_id not in self.reservations:
+                    self._closed.add(request.reservation_id)
                 self._kept(request.reservation_id)
                 self._give_up(request.reservation_id)
                 return ReleaseResponse()
@@ -108,6 +113,8 @@ class Model:
                 return self._adjust(request)
 
     def _reserve(self, request: ReserveRequest) -> ReserveResponse:
+        if request.request_id in self._closed:
+            raise ReservationClosed(reservation_id=request.request_id)
         available = self.stock(request.product_id).available
         if available < request.quantity:
             raise OutOfStock(product_id=request.product_id, available=available)

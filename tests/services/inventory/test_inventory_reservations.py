@@ -17,14 +17,21 @@ from protomesh.testing.fake import Fake
 from protomesh.testing.serving import serving
 from services.inventory.app import InventorySettings
 from services.inventory.expiry import expire_reservations
+from services.inventory.forgetting import forget_reservations
 from services.inventory.service import Inventory
 from shop.catalog.v1 import CatalogServiceStub
-from shop.inventory.v1 import ConfirmReservationRequest, InventoryServiceStub, ReservationNotFound, WatchStockRequest
+from shop.inventory.v1 import (
+    ConfirmReservationRequest,
+    InventoryServiceStub,
+    ReservationClosed,
+    ReservationNotFound,
+    WatchStockRequest,
+)
 from tests.services.clock import Clock
 from tests.services.inventory.warehouse import KETTLES, confirm, new_id, release, reserve, stock
 
 Fields = Callable[[AioRpcError], list[str]]
-LIFETIME = timedelta(minutes=15)
+LIFETIME, KEPT = timedelta(minutes=15), timedelta(days=90)
 SOON = timedelta(seconds=20).total_seconds()
 
 
@@ -291,6 +298,49 @@ class TestExpiry:
         assert await counted(inventory) == (KETTLES - 1, 0)
 
 
+class TestForgetting:
+    """What the inventory need not know any more."""
+
+    async def test_what_left_long_ago_can_not_come_back(
+        self, inventory: InventoryServiceStub, db: Database, clock: Clock
+    ) -> None:
+        """Until then it can; what is not confirmed is not forgotten, however old."""
+        old = [await held(inventory, 1) for _ in range(3)]
+        for made in old:
+            await inventory.ConfirmReservation(confirm(made))
+        kept = await held(inventory, 1)
+        clock.advance(KEPT)
+        await forget_reservations(db, clock, KEPT)
+        await inventory.Release(release(old.pop()))
+        clock.advance(timedelta(seconds=1))
+        young = await held(inventory, 1)
+        await inventory.ConfirmReservation(confirm(young))
+        await forget_reservations(db, clock, KEPT, batch=1)
+        for made in old:
+            with pytest.raises(ReservationNotFound):
+                await inventory.Release(release(made))
+        await inventory.Release(release(young))
+        assert await counted(inventory) == (KETTLES - 2, 1)
+        await inventory.Release(release(kept))
+
+    async def test_what_was_given_up_before_it_was_there_is_known_for_a_week(
+        self, inventory: InventoryServiceStub, db: Database, clock: Clock
+    ) -> None:
+        """A call that takes longer than that there is not."""
+        late = [reserve(1) for _ in range(3)]
+        for request in late:
+            with pytest.raises(ReservationNotFound):
+                await inventory.Release(release(request.request_id))
+        clock.advance(timedelta(days=7))
+        await forget_reservations(db, clock, KEPT, batch=2)
+        with pytest.raises(ReservationClosed):
+            await inventory.Reserve(late[0])
+        clock.advance(timedelta(seconds=1))
+        await forget_reservations(db, clock, KEPT, batch=2)
+        async with db.read() as tx:
+            assert await tx.scalar(text("SELECT count(*) FROM closed_reservations")) == 0
+
+
 async def test_the_settings_say_how_long_stock_is_held(
     db: Database, catalog: Fake[CatalogServiceStub], clock: Clock
 ) -> None:
@@ -299,5 +349,7 @@ async def test_the_settings_say_how_long_stock_is_held(
     async with serving(Inventory(db, catalog.stub, clock, lifetime), InventoryServiceStub) as inventory:
         made = (await inventory.Reserve(reserve(1))).reservation
     assert made.expire_time.ToDatetime(clock.time.tzinfo) == clock.time + timedelta(minutes=2)
+    with pytest.raises(InvalidSettings, match="CONFIRMED_KEPT"):
+        InventorySettings(confirmed_kept=timedelta(minutes=59))
     with pytest.raises(InvalidSettings, match="RESERVATION_LIFETIME"):
         InventorySettings(reservation_lifetime=timedelta(0))

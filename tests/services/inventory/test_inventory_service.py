@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 import grpc
 import pytest
 from grpc.aio import AioRpcError
+from sqlalchemy import text
 
 from protomesh.runtime import StatusError
 from protomesh.runtime.store import Database
 from protomesh.testing.database import Databases
 from protomesh.testing.fake import Fake
 from protomesh.testing.serving import serving
+from services.inventory.domain import MOST
 from services.inventory.service import Inventory
 from shop.catalog.v1 import CatalogServiceStub, GetProductResponse, Product, ProductNotFound
 from shop.inventory.v1 import (
@@ -21,6 +23,7 @@ from shop.inventory.v1 import (
     NotForSale,
     OutOfStock,
     ReleaseRequest,
+    ReservationClosed,
     ReservationNotFound,
     ReserveRequest,
     StockNotFound,
@@ -28,7 +31,7 @@ from shop.inventory.v1 import (
     WatchStockResponse,
 )
 from tests.services.following import Following, following
-from tests.services.inventory.warehouse import KETTLES, adjust, new_id, reserve, scan, stock
+from tests.services.inventory.warehouse import KETTLES, adjust, confirm, new_id, release, reserve, scan, stock
 
 Fields = Callable[[AioRpcError], list[str]]
 SOON = timedelta(seconds=20).total_seconds()
@@ -97,6 +100,26 @@ class TestReserve:
         first = await inventory.Reserve(request)
         catalog.on(catalog.stub.GetProduct).returns(GetProductResponse(product=Product(sellable=False)))
         assert await inventory.Reserve(request) == first
+
+    async def test_a_repeat_is_answered_without_the_catalog(
+        self, inventory: InventoryServiceStub, catalog: Fake[CatalogServiceStub]
+    ) -> None:
+        """It is away, and not needed any more."""
+        request = reserve(2)
+        first = await inventory.Reserve(request)
+        catalog.on(catalog.stub.GetProduct).raises(StatusError(grpc.StatusCode.UNAVAILABLE, "away"))
+        assert await inventory.Reserve(request) == first
+
+    async def test_what_was_released_before_it_came_is_not_held(self, inventory: InventoryServiceStub) -> None:
+        """Its caller gave it up without an answer, while it was still under way."""
+        request = reserve(2)
+        for _ in range(2):
+            with pytest.raises(ReservationNotFound):
+                await inventory.Release(release(request.request_id))
+        with pytest.raises(ReservationClosed) as closed:
+            await inventory.Reserve(request)
+        assert closed.value.reservation_id == request.request_id
+        assert (await stock(inventory)).reserved == 0
 
     async def test_the_same_id_for_another_quantity_is_refused(self, inventory: InventoryServiceStub) -> None:
         """ALREADY_EXISTS: neither answer would be right."""
@@ -251,6 +274,33 @@ class TestAdjustStock:
         assert refused.refusal == AdjustStockResponse.REFUSAL_BELOW_RESERVED
         assert kept.stock.on_hand == 2
         assert kept.stock.available == 0
+
+    async def test_more_than_can_be_counted_can_not_come_in(
+        self, inventory: InventoryServiceStub, db: Database
+    ) -> None:
+        """What left for an order and comes back still finds room."""
+        async with db.begin() as tx:
+            await tx.execute(text(f"UPDATE stock SET on_hand = {MOST} WHERE product_id = 'gooseneck-kettle'"))
+        request = reserve(2)
+        await inventory.Reserve(request)
+        await inventory.ConfirmReservation(confirm(request.request_id))
+        last, refused = await adjust(inventory, scan(2), scan(1))
+        assert last.stock.on_hand == MOST
+        assert refused.refusal == AdjustStockResponse.REFUSAL_TOO_MANY
+        await inventory.Release(release(request.request_id))
+        assert (await stock(inventory)).on_hand == MOST + 2
+        [out] = await adjust(inventory, scan(-3))
+        assert out.stock.on_hand == MOST - 1
+
+    async def test_a_repeated_scan_is_acknowledged_without_the_catalog(
+        self, inventory: InventoryServiceStub, catalog: Fake[CatalogServiceStub]
+    ) -> None:
+        """Of a product that was never stocked: nothing else says what became of it."""
+        catalog.on(catalog.stub.GetProduct).returns(ProductNotFound(product_id="soon"))
+        early = scan(1, "soon")
+        refused = await adjust(inventory, early)
+        catalog.on(catalog.stub.GetProduct).raises(StatusError(grpc.StatusCode.UNAVAILABLE, "away"))
+        assert await adjust(inventory, early) == refused
 
     async def test_a_new_product_of_the_catalog_is_stocked_by_its_first_scan(
         self, inventory: InventoryServiceStub, catalog: Fake[CatalogServiceStub]

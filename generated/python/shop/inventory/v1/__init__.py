@@ -23,6 +23,7 @@ _NAMES = {
 _ERRORS = {
     "NotForSale": "shop.inventory.v1.errors_pb2",
     "OutOfStock": "shop.inventory.v1.errors_pb2",
+    "ReservationClosed": "shop.inventory.v1.errors_pb2",
     "ReservationNotFound": "shop.inventory.v1.errors_pb2",
     "StockNotFound": "shop.inventory.v1.errors_pb2",
 }
@@ -41,6 +42,7 @@ __all__ = [
     "ReleaseRequest",
     "ReleaseResponse",
     "Reservation",
+    "ReservationClosed",
     "ReservationNotFound",
     "ReserveRequest",
     "ReserveResponse",

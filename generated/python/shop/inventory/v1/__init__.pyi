@@ -37,6 +37,7 @@ __all__ = [
     "ReleaseRequest",
     "ReleaseResponse",
     "Reservation",
+    "ReservationClosed",
     "ReservationNotFound",
     "ReserveRequest",
     "ReserveResponse",
@@ -66,8 +67,8 @@ class InventoryServiceStub:
     Reserve: _grpc_aio.UnaryUnaryMultiCallable[_shop_inventory_v1_inventory__service__pb2.ReserveRequest, _shop_inventory_v1_inventory__service__pb2.ReserveResponse]
     """Holds stock for an order until the reservation's expire_time; what is not confirmed by then is given up by itself.
     Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
-    or with reason NOT_FOR_SALE if the catalog does not sell the product; ALREADY_EXISTS if request_id was
-    used for another request.
+    with reason NOT_FOR_SALE if the catalog does not sell the product, with reason RESERVATION_CLOSED if Release gave
+    the reservation up first; ALREADY_EXISTS if request_id was used for another request.
     """
     ConfirmReservation: _grpc_aio.UnaryUnaryMultiCallable[_shop_inventory_v1_inventory__service__pb2.ConfirmReservationRequest, _shop_inventory_v1_inventory__service__pb2.ConfirmReservationResponse]
     """Makes a reservation final: its stock leaves, and it does not expire any more. Confirming what is confirmed
@@ -78,7 +79,9 @@ class InventoryServiceStub:
     Release: _grpc_aio.UnaryUnaryMultiCallable[_shop_inventory_v1_inventory__service__pb2.ReleaseRequest, _shop_inventory_v1_inventory__service__pb2.ReleaseResponse]
     """Gives up a reservation: its stock is available again. One that was confirmed too, as when a paid order is
     cancelled: its stock comes back. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if there is none, it has
-    expired, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
+    expired, it was given up by another request, or it was confirmed so long ago that it is forgotten; a Reserve that
+    would make it later is then refused, so that a caller who never got an answer from Reserve can be sure. Returns
+    ALREADY_EXISTS if request_id was used for another request.
     """
 
 class InventoryServiceServicer(_abc.ABC):
@@ -104,8 +107,8 @@ class InventoryServiceServicer(_abc.ABC):
     async def Reserve(self, request: _shop_inventory_v1_inventory__service__pb2.ReserveRequest, context: _protomesh_runtime_context.Context, /) -> _shop_inventory_v1_inventory__service__pb2.ReserveResponse:
         """Holds stock for an order until the reservation's expire_time; what is not confirmed by then is given up by itself.
         Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
-        or with reason NOT_FOR_SALE if the catalog does not sell the product; ALREADY_EXISTS if request_id was
-        used for another request.
+        with reason NOT_FOR_SALE if the catalog does not sell the product, with reason RESERVATION_CLOSED if Release gave
+        the reservation up first; ALREADY_EXISTS if request_id was used for another request.
         """
     @_abc.abstractmethod
     async def ConfirmReservation(self, request: _shop_inventory_v1_inventory__service__pb2.ConfirmReservationRequest, context: _protomesh_runtime_context.Context, /) -> _shop_inventory_v1_inventory__service__pb2.ConfirmReservationResponse:
@@ -118,7 +121,9 @@ class InventoryServiceServicer(_abc.ABC):
     async def Release(self, request: _shop_inventory_v1_inventory__service__pb2.ReleaseRequest, context: _protomesh_runtime_context.Context, /) -> _shop_inventory_v1_inventory__service__pb2.ReleaseResponse:
         """Gives up a reservation: its stock is available again. One that was confirmed too, as when a paid order is
         cancelled: its stock comes back. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if there is none, it has
-        expired, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
+        expired, it was given up by another request, or it was confirmed so long ago that it is forgotten; a Reserve that
+        would make it later is then refused, so that a caller who never got an answer from Reserve can be sure. Returns
+        ALREADY_EXISTS if request_id was used for another request.
         """
 
 class StockNotFound(_protomesh_runtime_errors.DeclaredError):
@@ -146,6 +151,14 @@ class NotForSale(_protomesh_runtime_errors.DeclaredError):
     def detail(self) -> _shop_inventory_v1_errors__pb2.NotForSale: ...
     @_builtins.property
     def product_id(self) -> _builtins.str: ...
+
+class ReservationClosed(_protomesh_runtime_errors.DeclaredError):
+    """The reservation was given up before it was made: a Release for it came first. Nothing is held."""
+    def __init__(self, *, reservation_id: _builtins.str = ...) -> None: ...
+    @_builtins.property
+    def detail(self) -> _shop_inventory_v1_errors__pb2.ReservationClosed: ...
+    @_builtins.property
+    def reservation_id(self) -> _builtins.str: ...
 
 class ReservationNotFound(_protomesh_runtime_errors.DeclaredError):
     """There is no such reservation, or not any more: it was released, or has expired."""

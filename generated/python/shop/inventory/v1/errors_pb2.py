@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from protomesh.v1 import options_pb2 as protomesh_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eshop/inventory/v1/errors.proto\x12\x11shop.inventory.v1\x1a\x1aprotomesh/v1/options.proto\"N\n\rStockNotFound\x12\x12\n\nproduct_id\x18\x01 \x01(\t:)\xfa\x8d\x19%\x08\x05\x12!there is no stock of {product_id}\"b\n\nOutOfStock\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x05:-\xfa\x8d\x19)\x08\t\x12%only {available} of {product_id} left\"F\n\nNotForSale\x12\x12\n\nproduct_id\x18\x01 \x01(\t:$\xfa\x8d\x19 \x08\t\x12\x1c{product_id} is not for sale\"_\n\x13ReservationNotFound\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t:0\xfa\x8d\x19,\x08\x05\x12(there is no reservation {reservation_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eshop/inventory/v1/errors.proto\x12\x11shop.inventory.v1\x1a\x1aprotomesh/v1/options.proto\"N\n\rStockNotFound\x12\x12\n\nproduct_id\x18\x01 \x01(\t:)\xfa\x8d\x19%\x08\x05\x12!there is no stock of {product_id}\"b\n\nOutOfStock\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x05:-\xfa\x8d\x19)\x08\t\x12%only {available} of {product_id} left\"F\n\nNotForSale\x12\x12\n\nproduct_id\x18\x01 \x01(\t:$\xfa\x8d\x19 \x08\t\x12\x1c{product_id} is not for sale\"^\n\x11ReservationClosed\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t:1\xfa\x8d\x19-\x08\t\x12)reservation {reservation_id} was given up\"_\n\x13ReservationNotFound\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t:0\xfa\x8d\x19,\x08\x05\x12(there is no reservation {reservation_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OUTOFSTOCK']._serialized_options = b'\372\215\031)\010\t\022%only {available} of {product_id} left'
   _globals['_NOTFORSALE']._loaded_options = None
   _globals['_NOTFORSALE']._serialized_options = b'\372\215\031 \010\t\022\034{product_id} is not for sale'
+  _globals['_RESERVATIONCLOSED']._loaded_options = None
+  _globals['_RESERVATIONCLOSED']._serialized_options = b'\372\215\031-\010\t\022)reservation {reservation_id} was given up'
   _globals['_RESERVATIONNOTFOUND']._loaded_options = None
   _globals['_RESERVATIONNOTFOUND']._serialized_options = b'\372\215\031,\010\005\022(there is no reservation {reservation_id}'
   _globals['_STOCKNOTFOUND']._serialized_start=81
@@ -46,6 +48,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OUTOFSTOCK']._serialized_end=259
   _globals['_NOTFORSALE']._serialized_start=261
   _globals['_NOTFORSALE']._serialized_end=331
-  _globals['_RESERVATIONNOTFOUND']._serialized_start=333
-  _globals['_RESERVATIONNOTFOUND']._serialized_end=428
+  _globals['_RESERVATIONCLOSED']._serialized_start=333
+  _globals['_RESERVATIONCLOSED']._serialized_end=427
+  _globals['_RESERVATIONNOTFOUND']._serialized_start=429
+  _globals['_RESERVATIONNOTFOUND']._serialized_end=524
 # @@protoc_insertion_point(module_scope)

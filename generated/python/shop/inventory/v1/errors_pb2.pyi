@@ -83,6 +83,27 @@ class NotForSale(_message.Message):
 Global___NotForSale: _TypeAlias = NotForSale  # noqa: Y015
 
 @_typing.final
+class ReservationClosed(_message.Message):
+    """The reservation was given up before it was made: a Release for it came first. Nothing is held."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    reservation_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        reservation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation_id", b"reservation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReservationClosed: _TypeAlias = ReservationClosed  # noqa: Y015
+
+@_typing.final
 class ReservationNotFound(_message.Message):
     """There is no such reservation, or not any more: it was released, or has expired."""
 

@@ -146,6 +146,8 @@ class AdjustStockResponse(_message.Message):
         """The catalog has no such product."""
         REFUSAL_BELOW_RESERVED: AdjustStockResponse._Refusal.ValueType  # 2
         """Fewer would be on hand than orders hold."""
+        REFUSAL_TOO_MANY: AdjustStockResponse._Refusal.ValueType  # 3
+        """More than a thousand million would be on hand."""
 
     class Refusal(_Refusal, metaclass=_RefusalEnumTypeWrapper): ...
     REFUSAL_UNSPECIFIED: AdjustStockResponse.Refusal.ValueType  # 0
@@ -153,6 +155,8 @@ class AdjustStockResponse(_message.Message):
     """The catalog has no such product."""
     REFUSAL_BELOW_RESERVED: AdjustStockResponse.Refusal.ValueType  # 2
     """Fewer would be on hand than orders hold."""
+    REFUSAL_TOO_MANY: AdjustStockResponse.Refusal.ValueType  # 3
+    """More than a thousand million would be on hand."""
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     STOCK_FIELD_NUMBER: _builtins.int

@@ -101,8 +101,8 @@ class InventoryServiceServicer:
     def Reserve(self, request, context):
         """Holds stock for an order until the reservation's expire_time; what is not confirmed by then is given up by itself.
         Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
-        or with reason NOT_FOR_SALE if the catalog does not sell the product; ALREADY_EXISTS if request_id was
-        used for another request.
+        with reason NOT_FOR_SALE if the catalog does not sell the product, with reason RESERVATION_CLOSED if Release gave
+        the reservation up first; ALREADY_EXISTS if request_id was used for another request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +121,9 @@ class InventoryServiceServicer:
     def Release(self, request, context):
         """Gives up a reservation: its stock is available again. One that was confirmed too, as when a paid order is
         cancelled: its stock comes back. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if there is none, it has
-        expired, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
+        expired, it was given up by another request, or it was confirmed so long ago that it is forgotten; a Reserve that
+        would make it later is then refused, so that a caller who never got an answer from Reserve can be sure. Returns
+        ALREADY_EXISTS if request_id was used for another request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

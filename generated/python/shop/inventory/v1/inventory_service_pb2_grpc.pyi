@@ -33,8 +33,8 @@ class InventoryServiceStub:
     Reserve: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.ReserveRequest, _inventory_service_pb2.ReserveResponse]
     """Holds stock for an order until the reservation's expire_time; what is not confirmed by then is given up by itself.
     Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
-    or with reason NOT_FOR_SALE if the catalog does not sell the product; ALREADY_EXISTS if request_id was
-    used for another request.
+    with reason NOT_FOR_SALE if the catalog does not sell the product, with reason RESERVATION_CLOSED if Release gave
+    the reservation up first; ALREADY_EXISTS if request_id was used for another request.
     """
     ConfirmReservation: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.ConfirmReservationRequest, _inventory_service_pb2.ConfirmReservationResponse]
     """Makes a reservation final: its stock leaves, and it does not expire any more. Confirming what is confirmed
@@ -45,7 +45,9 @@ class InventoryServiceStub:
     Release: _aio.UnaryUnaryMultiCallable[_inventory_service_pb2.ReleaseRequest, _inventory_service_pb2.ReleaseResponse]
     """Gives up a reservation: its stock is available again. One that was confirmed too, as when a paid order is
     cancelled: its stock comes back. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if there is none, it has
-    expired, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
+    expired, it was given up by another request, or it was confirmed so long ago that it is forgotten; a Reserve that
+    would make it later is then refused, so that a caller who never got an answer from Reserve can be sure. Returns
+    ALREADY_EXISTS if request_id was used for another request.
     """
 
 class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -91,8 +93,8 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_inventory_service_pb2.ReserveResponse]:
         """Holds stock for an order until the reservation's expire_time; what is not confirmed by then is given up by itself.
         Returns FAILED_PRECONDITION with reason OUT_OF_STOCK if less than that is available,
-        or with reason NOT_FOR_SALE if the catalog does not sell the product; ALREADY_EXISTS if request_id was
-        used for another request.
+        with reason NOT_FOR_SALE if the catalog does not sell the product, with reason RESERVATION_CLOSED if Release gave
+        the reservation up first; ALREADY_EXISTS if request_id was used for another request.
         """
 
     @_abc_1.abstractmethod
@@ -115,7 +117,9 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_inventory_service_pb2.ReleaseResponse]:
         """Gives up a reservation: its stock is available again. One that was confirmed too, as when a paid order is
         cancelled: its stock comes back. Returns NOT_FOUND with reason RESERVATION_NOT_FOUND if there is none, it has
-        expired, or it was given up by another request; ALREADY_EXISTS if request_id was used for another request.
+        expired, it was given up by another request, or it was confirmed so long ago that it is forgotten; a Reserve that
+        would make it later is then refused, so that a caller who never got an answer from Reserve can be sure. Returns
+        ALREADY_EXISTS if request_id was used for another request.
         """
 
 def add_InventoryServiceServicer_to_server(servicer: InventoryServiceServicer, server: _aio.Server) -> None: ...
