@@ -5,7 +5,7 @@ crash left in between says what was asked, and is asked about again.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from google.type.money_pb2 import Money
@@ -106,6 +106,12 @@ class Payment:
             return replace(self, state=PaymentState.RELEASING, update_time=now)
         if self.state is PaymentState.CAPTURED:
             return replace(self, state=PaymentState.REFUNDING, update_time=now)
+        return self
+
+    def lapsing(self, now: datetime, lifetime: timedelta) -> "Payment":
+        """The payment on its way to be let go, if something is held for longer than that and nobody has come for it."""
+        if self.state in {PaymentState.AUTHORIZING, PaymentState.AUTHORIZED} and self.update_time < now - lifetime:
+            return replace(self, state=PaymentState.RELEASING, update_time=now)
         return self
 
     def told(self, answer: Answer, now: datetime) -> "Payment":

@@ -1,20 +1,18 @@
 """PaymentsService: payments as their contract has them."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-import grpc
 import structlog
-from google.rpc import error_details_pb2  # pyright: ignore[reportMissingTypeStubs] - googleapis has none
 
-from protomesh.runtime import Context, StatusError
+from protomesh.runtime import Context
 from protomesh.runtime.money import normalized
 from protomesh.runtime.store import Database, IdentifiedRequest, RequestIdReused, Transaction, remember, replayed
 from protomesh.runtime.timestamps import timestamp
 from services.payments import domain, store
-from services.payments.provider import Declined, PaymentProvider, ProviderUnavailable
+from services.payments.asking import ask
+from services.payments.provider import PaymentProvider
 from shop.payments.v1 import (
     AuthorizePaymentRequest,
     AuthorizePaymentResponse,
@@ -34,8 +32,6 @@ from shop.payments.v1 import (
 )
 
 __all__ = ["Payments"]
-
-_DOMAIN = "shop.payments.v1"  # of what the contract does not declare
 
 _STATES = {
     domain.PaymentState.AUTHORIZING: Payment.STATE_AUTHORIZING,
@@ -74,7 +70,7 @@ class Payments(PaymentsServiceServicer):
         self._db = db
         self._provider = provider
         self._now = now
-        self._patience = patience.total_seconds()
+        self._patience = patience
 
     async def AuthorizePayment(self, request: AuthorizePaymentRequest, context: Context, /) -> AuthorizePaymentResponse:
         payer = context.require_user().subject
@@ -177,30 +173,7 @@ class Payments(PaymentsServiceServicer):
                 return done
             if payment.declined:
                 raise PaymentDeclined(payment_id=payment.payment_id, reason=_REASONS[payment.decline_reason])
-            answer = await self._ask(payment, card_number)
-
-    async def _ask(self, payment: domain.Payment, card_number: str) -> domain.Answer:
-        try:
-            async with asyncio.timeout(self._patience):
-                match payment.state:
-                    case domain.PaymentState.AUTHORIZING:
-                        await self._provider.authorize(payment.payment_id, payment.amount, card_number)
-                    case domain.PaymentState.CAPTURING:
-                        await self._provider.capture(payment.payment_id)
-                    case domain.PaymentState.RELEASING:
-                        await self._provider.release(payment.payment_id)
-                    case _:
-                        await self._provider.refund(payment.payment_id)
-        except Declined as refusal:
-            return domain.Answer(asked=payment.state, declined=refusal.reason)
-        except (TimeoutError, ProviderUnavailable) as error:
-            _log.warning("the provider did not answer", payment_id=payment.payment_id, state=payment.state.value)
-            raise StatusError(
-                grpc.StatusCode.UNAVAILABLE,
-                "the payment provider did not answer; ask again with the same request_id",
-                error_details_pb2.ErrorInfo(reason="PROVIDER_UNAVAILABLE", domain=_DOMAIN),
-            ) from error
-        return domain.Answer(asked=payment.state)
+            answer = await ask(self._provider, payment, self._patience, card_number=card_number)
 
 
 class _OfPayment(Protocol):

@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from google.type.money_pb2 import Money
-from sqlalchemy import BigInteger, String, select
+from sqlalchemy import BigInteger, Index, String, or_, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from protomesh.runtime.store import Transaction, UtcDateTime
 from services.payments.domain import DeclineReason, Payment, PaymentState
 
-__all__ = ["Base", "close", "is_closed", "payment_of", "put_payment"]
+__all__ = ["Base", "close", "is_closed", "left_behind", "payment_of", "put_payment"]
 
 
 class Base(DeclarativeBase):
@@ -32,6 +32,8 @@ class PaymentRow(Base):
     decline_reason: Mapped[str | None] = mapped_column(String(32))
     create_time: Mapped[datetime] = mapped_column(UtcDateTime)
     update_time: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (Index("ix_payments_state", "state", "update_time"),)
 
 
 class ClosedRow(Base):
@@ -59,6 +61,18 @@ async def payment_of(tx: Transaction, payment_id: str) -> Payment | None:
         create_time=row.create_time,
         update_time=row.update_time,
     )
+
+
+async def left_behind(tx: Transaction, *, held: datetime, releasing: datetime, limit: int) -> list[str]:
+    """The ids of payments that hold something, or may, since before `held`, or are let go since before `releasing`."""
+    holding = PaymentRow.state.in_([PaymentState.AUTHORIZING.value, PaymentState.AUTHORIZED.value])
+    query = select(PaymentRow.payment_id).where(
+        or_(
+            holding & (PaymentRow.update_time < held),
+            (PaymentRow.state == PaymentState.RELEASING.value) & (PaymentRow.update_time < releasing),
+        )
+    )
+    return list(await tx.scalars(query.order_by(PaymentRow.update_time).limit(limit)))
 
 
 async def put_payment(tx: Transaction, payment: Payment) -> None:

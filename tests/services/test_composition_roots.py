@@ -124,7 +124,7 @@ async def test_the_payments_run(database: Databases, tmp_path: Path) -> None:
     chosen = {**settings(database, "services.payments"), "PROVIDER_LEDGER": str(tmp_path / "books")}
     async with running(payments_app, settings=chosen, data=tmp_path / "data") as payments:
         await payments.client(PaymentsServiceStub, user=User("alice")).AuthorizePayment(request)
-        assert [job.name for job in payments.app.jobs] == ["forget_answers"]
+        assert [job.name for job in payments.app.jobs] == ["forget_answers", "release_authorizations"]
     assert (tmp_path / "books").is_file()
     async with running(
         payments_app, settings=settings(database, "services.payments"), data=tmp_path / "data"
