@@ -42,7 +42,7 @@ class Lapsing:
         self._lifetime = lifetime
 
     async def release(self) -> None:
-        """Lets go of the oldest, and of what was asked to be let go ten minutes ago, if nobody has heard that it was."""
+        """Lets go of the oldest, and asks again about what was to be let go, and has not been for ten minutes."""
         async with self._db.read() as tx:
             now = self._now()
             old = await store.left_behind(tx, held=now - self._lifetime, releasing=now - _AGAIN, limit=_AT_ONCE)
