@@ -14,6 +14,7 @@ class Interruption(enum.Enum):
     CALLER_GONE = enum.auto()
     DEADLINE = enum.auto()
     DRAIN = enum.auto()
+    LEASE_LOST = enum.auto()
 
 
 class Interruptible:

@@ -3,12 +3,13 @@
 import asyncio
 import fcntl
 import os
+import re
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["FileLease", "Lease"]
+__all__ = ["FileLease", "FileLeases", "Lease", "Leases"]
 
 # How often a worker without the lease asks for it.
 _INTERVAL_SECONDS = 1.0
@@ -23,6 +24,18 @@ class Lease(Protocol):
 
     async def wait_lost(self) -> None:
         """Returns if the lease was lost inside the block: another worker may have it already."""
+        ...
+
+
+class Leases(Protocol):
+    """What several workers may have one each of, by name."""
+
+    def named(self, name: str) -> Lease:
+        """The lease of a name. Whoever asks for it by that name may have it in turn."""
+        ...
+
+    async def close(self) -> None:
+        """Gives up whatever is held."""
         ...
 
 
@@ -66,3 +79,17 @@ class FileLease:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+class FileLeases:
+    """See `Leases`. Locks on files beside another file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def named(self, name: str) -> FileLease:
+        """See `Leases`."""
+        return FileLease(self._file.with_name(f"{self._file.name}.{re.sub('[^A-Za-z0-9_.-]', '_', name)}"))
+
+    async def close(self) -> None:
+        """See `Leases`. Each is given up by its own block, and by the end of the process."""

@@ -66,7 +66,7 @@ async def serve(root: CompositionRoot, launch: Launch) -> None:
         server = Server([*app.servicers, *events.servicers], deadlines=launch.deadlines)
         address = server.listen(launch.listen)
         await server.start()
-        async with Jobs([*app.jobs, *events.jobs], launch.data), events.relayed():
+        async with Jobs([*app.jobs, *events.jobs], launch.data, mesh.opened), events.relayed():
             _log.info("serving", address=address, rpc_services=list(server.services))
             await stopping.wait()
             _log.info("draining")

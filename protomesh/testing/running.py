@@ -113,7 +113,7 @@ async def running(
             server = Server([*app.servicers, *events.servicers])
             server.listen(listen)
             await server.start()
-            async with Jobs([*app.jobs, *events.jobs], launch.data):
+            async with Jobs([*app.jobs, *events.jobs], launch.data, mesh.opened):
                 try:
                     async with aio.insecure_channel(listen) as channel:
                         yield Running(app, channel)

@@ -1,6 +1,7 @@
 """What a worker of identity is made of."""
 
 import secrets
+import socket
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -35,6 +36,7 @@ async def app(mesh: Mesh) -> AsyncGenerator[App]:
         keys = Keys(
             db,
             mesh.publish_keys,
+            mesh=f"{socket.gethostname()}:{mesh.data.resolve()}",
             lifetime=settings.signing_key_lifetime,
             token_lifetime=settings.access_token_lifetime,
             now=now,
@@ -75,7 +77,7 @@ async def app(mesh: Mesh) -> AsyncGenerator[App]:
             identity,
             jobs=[
                 # Often, since a mesh that has just started knows no key, and nobody can log in until it does.
-                every(timedelta(seconds=2), keep_keys, one_worker=True, name="keep_keys"),
+                every(timedelta(seconds=2), keep_keys, one_worker=True, per_mesh=True, name="keep_keys"),
                 every(timedelta(hours=1), identity.forget, one_worker=True, name="forget_sessions"),
             ],
         )

@@ -13,10 +13,12 @@ __all__ = [
     "SigningKey",
     "User",
     "Verdict",
+    "Verifier",
     "is_due",
     "judged",
     "name_of",
     "normalised",
+    "not_knowing",
     "signing",
 ]
 
@@ -27,6 +29,10 @@ SAME_CALL = timedelta(seconds=10)
 # and who verifies forgives a clock that is a minute off.
 _MARGIN = timedelta(minutes=2)
 
+
+# How long a mesh that is not told its keys is waited for before another key signs. It is told each minute, if its
+# identity runs.
+_SILENT = timedelta(minutes=3)
 
 # Signs of a display name; as the contract has it.
 _LONGEST_NAME = 80
@@ -159,6 +165,24 @@ class SigningKey:
 def signing(keys: Sequence[SigningKey]) -> SigningKey | None:
     """The one that signs."""
     return next((key for key in keys if key.sign_time is not None and key.expire_time is None), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifier:
+    """A mesh whose Envoys verify tokens. Workers on several machines may share a database, and each has a mesh."""
+
+    mesh: str
+    kids: frozenset[str]  # that all its Envoys verify with
+    tell_time: datetime  # when it was told last, or began to be
+
+    def silent(self, now: datetime) -> bool:
+        """Whether it has not been told anything for so long that nobody waits for it."""
+        return now - self.tell_time >= _SILENT
+
+
+def not_knowing(kid: str, verifiers: Sequence[Verifier]) -> list[Verifier]:
+    """Those who would refuse a token that a key has signed."""
+    return [verifier for verifier in verifiers if kid not in verifier.kids]
 
 
 def is_due(keys: Sequence[SigningKey], now: datetime, key_lifetime: timedelta) -> bool:

@@ -11,15 +11,18 @@ import structlog
 from joserfc.jwk import ECKey
 
 from protomesh.runtime import StatusError
-from protomesh.runtime.store import Database, changes
+from protomesh.runtime.store import Database, Transaction, changes
 from services.identity import domain, store
-from services.identity.domain import SigningKey
+from services.identity.domain import SigningKey, Verifier
 from services.identity.tokens import ALGORITHM
 
 __all__ = ["Keys", "new_key", "public_half"]
 
 # How often the mesh is told again what it should know already: one that was restarted meanwhile does not.
 _TOLD_AGAIN = timedelta(minutes=1)
+
+# When a mesh that is told no more is no longer spoken of.
+_FORGOTTEN = timedelta(days=1)
 
 # How long a login waits for the first key of all: the mesh is starting.
 _FIRST_KEY = timedelta(seconds=3)
@@ -30,12 +33,13 @@ _log = structlog.get_logger(__name__)
 class Keys:
     """The keys of one database, which all workers share.
 
-    One worker calls `keep` again and again. Each step of it leaves a state from which the next call goes on, whoever
-    makes it: the next key is kept before the mesh is told of it, signs after the mesh has said that every Envoy knows
-    it, and the key before stays in the set until its tokens have run out. So a token is never signed with a key that
-    an Envoy does not know.
+    One worker of each mesh calls `keep` again and again. Each step of it leaves a state from which the next call goes
+    on, whoever makes it: the next key is kept before any mesh is told of it, signs after every mesh has said that all
+    its Envoys know it, and the key before stays in the set until its tokens have run out. So a token is never signed
+    with a key that an Envoy does not know, as long as each mesh is told.
 
     Args:
+        mesh: What this worker's mesh is called, and no other one that shares the database.
         publish: Tells the mesh the whole set, as JSON; returns when every Envoy verifies with it.
         lifetime: How long a key signs.
         token_lifetime: How long a token counts that it signed.
@@ -48,6 +52,7 @@ class Keys:
         db: Database,
         publish: Callable[[str], Awaitable[None]],
         *,
+        mesh: str,
         lifetime: timedelta,
         token_lifetime: timedelta,
         now: Callable[[], datetime],
@@ -56,19 +61,21 @@ class Keys:
     ) -> None:
         self._db = db
         self._publish = publish
+        self._mesh = mesh
         self._lifetime = lifetime
         self._token_lifetime = token_lifetime
         self._now = now
         self._generate = generate
         self._patience = patience.total_seconds()
+        self._joined = False
         self._told: tuple[str, datetime] | None = None
 
     async def keep(self) -> None:
         """Makes the next key when it is time, and lets it sign once the mesh knows it."""
         keys = await self._with_the_next()
-        await self._tell(keys)
-        if any(key.sign_time is None for key in keys):
-            await self._let_sign({key.kid for key in keys})
+        told = await self._tell(keys)
+        if told or any(key.sign_time is None for key in keys):
+            await self._let_sign(frozenset(key.kid for key in keys))
 
     async def signing(self) -> SigningKey:
         """The key to sign with now.
@@ -103,27 +110,45 @@ class Keys:
                 kid, private_key = self._generate()
                 keys.append(SigningKey(kid=kid, private_key=private_key, create_time=now))
                 await store.put_key(tx, keys[-1])
+            if not self._joined:
+                await self._join(tx, now)
+        self._joined = True  # once: a mesh that can't be told must not be waited for any longer each time
         return keys
 
-    async def _tell(self, keys: Sequence[SigningKey]) -> None:
+    async def _join(self, tx: Transaction, now: datetime) -> None:
+        """From here on the other meshes wait with another key until this one knows it."""
+        known = next((each.kids for each in await store.verifiers(tx) if each.mesh == self._mesh), frozenset[str]())
+        await store.put_verifier(tx, Verifier(mesh=self._mesh, kids=known, tell_time=now))
+
+    async def _tell(self, keys: Sequence[SigningKey]) -> bool:
+        """Tells this mesh, unless it was told the same not long ago."""
         jwks = json.dumps({"keys": [public_half(key) for key in keys]})
         now = self._now()
         if self._told is not None and self._told[0] == jwks and now - self._told[1] < _TOLD_AGAIN:
-            return
+            return False
         await self._publish(jwks)
         self._told = (jwks, now)
+        return True
 
-    async def _let_sign(self, told: set[str]) -> None:
+    async def _let_sign(self, told: frozenset[str]) -> None:
         async with self._db.begin() as tx:
             now = self._now()
+            await store.put_verifier(tx, Verifier(mesh=self._mesh, kids=told, tell_time=now))
+            await store.drop_verifiers(tx, before=now - _FORGOTTEN)
             keys = await store.keys(tx)
             following = next((key for key in keys if key.sign_time is None and key.kid in told), None)
             if following is None:
+                return
+            behind = domain.not_knowing(following.kid, await store.verifiers(tx))
+            # The first key of all waits for nobody: without it no token counts anywhere.
+            if domain.signing(keys) is not None and not all(each.silent(now) for each in behind):
                 return
             if (previous := domain.signing(keys)) is not None:
                 await store.put_key(tx, previous.expiring(now, self._token_lifetime))
             await store.put_key(tx, replace(following, sign_time=now))
         _log.info("tokens are signed with another key", kid=following.kid)
+        if behind:
+            _log.warning("a mesh may refuse its tokens until it is told", meshes=[each.mesh for each in behind])
 
 
 def new_key() -> tuple[str, str]:

@@ -7,8 +7,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from protomesh.runtime.store import Transaction
-from services.identity.domain import RefreshToken, Role, Session, SigningKey, User
-from services.identity.tables import RefreshTokenRow, SessionRow, SigningKeyRow, UserRow
+from services.identity.domain import RefreshToken, Role, Session, SigningKey, User, Verifier
+from services.identity.tables import RefreshTokenRow, SessionRow, SigningKeyRow, UserRow, VerifierRow
 
 __all__ = [
     "AddressInUse",
@@ -17,6 +17,7 @@ __all__ = [
     "credentials_of",
     "drop_keys",
     "drop_sessions",
+    "drop_verifiers",
     "has_administrator",
     "keys",
     "put_key",
@@ -24,9 +25,11 @@ __all__ = [
     "put_session",
     "put_token",
     "put_user",
+    "put_verifier",
     "token_of",
     "token_to_use",
     "user_of",
+    "verifiers",
 ]
 
 
@@ -177,6 +180,24 @@ async def put_key(tx: Transaction, key: SigningKey) -> None:
 async def drop_keys(tx: Transaction, kids: Sequence[str]) -> None:
     """Drops keys."""
     await tx.execute(delete(SigningKeyRow).where(SigningKeyRow.kid.in_(kids)))
+
+
+async def verifiers(tx: Transaction) -> list[Verifier]:
+    """Every mesh that was ever told keys, and is not forgotten."""
+    rows = await tx.scalars(select(VerifierRow).order_by(VerifierRow.mesh))
+    return [Verifier(mesh=row.mesh, kids=frozenset(row.kids.split()), tell_time=row.tell_time) for row in rows]
+
+
+async def put_verifier(tx: Transaction, verifier: Verifier) -> None:
+    """Keeps what a mesh knows in the place of what was there."""
+    kids = " ".join(sorted(verifier.kids))
+    await tx.merge(VerifierRow(mesh=verifier.mesh, kids=kids, tell_time=verifier.tell_time))
+    await tx.flush()
+
+
+async def drop_verifiers(tx: Transaction, *, before: datetime) -> None:
+    """Forgets meshes that were last told before a moment."""
+    await tx.execute(delete(VerifierRow).where(VerifierRow.tell_time < before))
 
 
 def _user(row: UserRow) -> User:

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, String
+from sqlalchemy import ForeignKey, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from protomesh.runtime.store import UtcDateTime
 
-__all__ = ["Base", "RefreshTokenRow", "SessionRow", "SigningKeyRow", "UserRow"]
+__all__ = ["Base", "RefreshTokenRow", "SessionRow", "SigningKeyRow", "UserRow", "VerifierRow"]
 
 
 class Base(DeclarativeBase):
@@ -62,3 +62,13 @@ class SigningKeyRow(Base):
     create_time: Mapped[datetime] = mapped_column(UtcDateTime)
     sign_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
     expire_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class VerifierRow(Base):
+    """One mesh, and which keys it verifies tokens with."""
+
+    __tablename__ = "verifiers"
+
+    mesh: Mapped[str] = mapped_column(Text, primary_key=True)
+    kids: Mapped[str] = mapped_column(Text)  # with spaces between them
+    tell_time: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -51,6 +51,7 @@ class Database:
         self.url = url
         self._dialect = dialect_of(url)
         self.feed = self._dialect.feed(url)
+        self._leases = self._dialect.leases(url)
         self.info: dict[str, Any] = {}  # what every transaction has in its own `info`
         self._remaining = remaining
         self._patience = patience.total_seconds()
@@ -94,11 +95,12 @@ class Database:
 
     def lease(self, name: str) -> Lease:
         """What one of all workers that share this database has at a time: each asks for it by the same name."""
-        return self._dialect.lease(self.url, name)
+        return self._leases.named(name)
 
     async def close(self) -> None:
-        """Closes every connection. Whoever still iterates over `changes` gets an error."""
+        """Closes every connection. Whoever still iterates over `changes` gets an error; leases are given up."""
         await self.feed.close()
+        await self._leases.close()
         await self._reader.dispose()
         await self._writer.dispose()  # of SQLite, the last one out folds the write-ahead log into the file
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from protomesh.runtime.errors import StatusError
-from protomesh.runtime.lease import Lease
+from protomesh.runtime.lease import Leases
 from protomesh.runtime.store.changes import Feed
 
 __all__ = ["Dialect", "Role", "dialect_of"]
@@ -45,7 +45,7 @@ class Dialect(Protocol):
         """What notices changes, by whomever."""
         ...
 
-    def lease(self, url: URL, name: str) -> Lease:
+    def leases(self, url: URL) -> Leases:
         """What one of all workers that share the database has, on whatever machine."""
         ...
 

@@ -22,7 +22,7 @@ from protomesh.runtime.store.changes import Feed
 from protomesh.runtime.store.dialect import Role
 from protomesh.runtime.store.errors import Contended, InUse, Unreachable, Unstorable
 from protomesh.runtime.store.postgresql_connection import LOST, SETTINGS, connect, reason
-from protomesh.runtime.store.postgresql_lease import AdvisoryLease
+from protomesh.runtime.store.postgresql_lease import AdvisoryLeases
 from protomesh.runtime.store.postgresql_listener import Listener
 from protomesh.runtime.store.postgresql_schema import EMPTY, TELL, TELL_OF_EVERY_TABLE
 from protomesh.runtime.store.tables import MIGRATED, digest_in
@@ -36,7 +36,7 @@ __all__ = [
     "feed",
     "first",
     "kept_digest",
-    "lease",
+    "leases",
     "migrate",
     "opened",
     "refusal",
@@ -162,9 +162,9 @@ def feed(url: URL) -> Feed:
     return Listener(url)
 
 
-def lease(url: URL, name: str) -> AdvisoryLease:
-    """A lock that the server keeps."""
-    return AdvisoryLease(url, name)
+def leases(url: URL) -> AdvisoryLeases:
+    """Locks that the server keeps."""
+    return AdvisoryLeases(url)
 
 
 async def kept_digest(url: URL, package: str) -> str | None:

@@ -17,7 +17,11 @@ __all__ = ["LOST", "SETTINGS", "StandingConnection", "connect", "reason"]
 _CONNECT_SECONDS = 5.0
 
 # How often a connection on which nothing is said is tried: the end of a dead one is noticed by nothing else.
-_PING_SECONDS = 30.0
+_PING_SECONDS = 10.0
+
+# When the server gives up a silent client, whose machine or network is gone: later than the client, which stops what it
+# has a lease for before another one begins. On a unix socket nothing of it happens, and nothing is needed.
+_KEEPALIVES = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 
 SETTINGS = {
     "application_name": "protomesh",
@@ -61,6 +65,7 @@ class StandingConnection:
         self._url = url
         self._connection: asyncpg.Connection[Any] | None = None
         self._lost = asyncio.Event()
+        self._turn = asyncio.Lock()  # of who says something on it
 
     @property
     def made(self) -> bool:
@@ -80,25 +85,27 @@ class StandingConnection:
         """
         self._lost.clear()
         try:
-            self._connection = await connect(self._url, SETTINGS)
+            self._connection = await connect(self._url, SETTINGS | _KEEPALIVES)
         except LOST as error:
             raise self._unreachable(error) from error
         self._connection.add_termination_listener(lambda _connection: self._lost.set())
 
-    async def execute(self, statement: str, *arguments: object) -> None:
-        """Has the server do something, however long it takes.
+    async def fetch(self, query: str, *arguments: object) -> Any:
+        """The answer to a query that waits for nobody: the first column of its first row.
 
         Raises:
             Unreachable: the connection is lost.
         """
-        assert self._connection is not None, "make it first"
+        connection = self._connection
+        assert connection is not None, "make it first"
         try:
-            await self._connection.execute(statement, *arguments)
+            async with self._turn:
+                return await connection.fetchval(query, *arguments, timeout=_CONNECT_SECONDS)
         except LOST as error:
             raise self._unreachable(error) from error
 
     async def listen(self, channel: str, heard: Callable[[], None]) -> None:
-        """Calls `heard` for each notification of a channel.
+        """Calls `heard` for each notification of a channel. Nobody else may say anything meanwhile.
 
         Raises:
             Unreachable: the connection is lost.
@@ -120,16 +127,20 @@ class StandingConnection:
 
     def end(self) -> None:
         """Lets go of it at once: nothing is in progress, and a server that is gone can't say good-bye."""
+        self._lost.set()
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
 
     async def _ping(self) -> None:
-        assert self._connection is not None, "nobody waits for the loss of what was ended"
+        connection = self._connection
+        if connection is None:
+            return  # it was ended, and is lost
         try:
-            await self._connection.execute("SELECT", timeout=_CONNECT_SECONDS)
+            async with self._turn:
+                await connection.execute("SELECT", timeout=_CONNECT_SECONDS)
         except LOST:
-            self._connection.terminate()
+            connection.terminate()
             self._lost.set()
 
     def _unreachable(self, error: BaseException) -> Unreachable:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from protomesh.runtime.errors import StatusError
-from protomesh.runtime.lease import FileLease
+from protomesh.runtime.lease import FileLeases
 from protomesh.runtime.store.changes import Feed
 from protomesh.runtime.store.dialect import Role
 from protomesh.runtime.store.errors import Contended, InUse
@@ -35,7 +35,7 @@ __all__ = [
     "feed",
     "first",
     "kept_digest",
-    "lease",
+    "leases",
     "migrate",
     "opened",
     "refusal",
@@ -140,9 +140,9 @@ def feed(url: URL) -> Feed:
     return DataVersion(sqlite_file(url))
 
 
-def lease(url: URL, name: str) -> FileLease:
-    """A lock on a file beside the database's: whoever shares that is on one machine."""
-    return FileLease(_lock_file(url, name))
+def leases(url: URL) -> FileLeases:
+    """Locks on files beside the database's: whoever shares that is on one machine."""
+    return FileLeases(sqlite_file(url))
 
 
 class DataVersion(Feed):

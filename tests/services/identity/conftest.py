@@ -54,6 +54,7 @@ def keys(db: Database, envoys: Envoys, clock: Clock) -> Keys:
     return Keys(
         db,
         envoys.publish,
+        mesh="here",
         lifetime=timedelta(days=1),
         token_lifetime=timedelta(minutes=5),
         now=clock,

@@ -48,6 +48,7 @@ async def main(url: str, time: str, told: str, step: str) -> None:
         keys = Keys(
             db,
             publish,
+            mesh="here",
             lifetime=timedelta(days=1),
             token_lifetime=timedelta(minutes=5),
             now=now,

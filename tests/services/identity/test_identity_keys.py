@@ -1,5 +1,6 @@
 import asyncio
 import json
+import random
 import signal
 import subprocess
 import sys
@@ -39,7 +40,9 @@ STEPS = [
 def workers_keys(database: Databases, envoys: Envoys, clock: Clock) -> Callable[[Database], Keys]:
     """Makes the keys of another worker on a database."""
     del database
-    return lambda db: Keys(db, envoys.publish, lifetime=DAY, token_lifetime=TOKEN_LIFETIME, now=clock, generate=new_key)
+    return lambda db: Keys(
+        db, envoys.publish, mesh="here", lifetime=DAY, token_lifetime=TOKEN_LIFETIME, now=clock, generate=new_key
+    )
 
 
 def token(key: SigningKey, clock: Clock) -> str:
@@ -69,6 +72,7 @@ async def test_a_mesh_that_does_not_answer_keeps_a_key_from_signing(db: Database
     keys = Keys(
         db,
         away,
+        mesh="here",
         lifetime=DAY,
         token_lifetime=TOKEN_LIFETIME,
         now=clock,
@@ -211,3 +215,143 @@ async def test_a_worker_may_be_killed_at_any_step(
     assert domain.signing(left) == following
     for each in (before, meanwhile, token(following, clock)):
         assert envoys.verify(each)
+
+
+class Machine:
+    """A mesh of its own whose identity shares the database with others: its keys, and those who verify with them."""
+
+    def __init__(self, name: str, db: Database, clock: Clock) -> None:
+        self.name = name
+        self.envoys = Envoys(clock)
+        self.away = False
+        self.lifetime = DAY
+        self._db = db
+        self._clock = clock
+        self.restart()
+
+    def restart(self) -> None:
+        """Another worker goes on."""
+        self.keys = Keys(
+            self._db,
+            self._publish,
+            mesh=self.name,
+            lifetime=self.lifetime,
+            token_lifetime=TOKEN_LIFETIME,
+            now=self._clock,
+            generate=new_key,
+            patience=timedelta(0),
+        )
+
+    async def _publish(self, jwks: str) -> None:
+        if self.away:
+            raise ConnectionError
+        await self.envoys.publish(jwks)
+
+
+@pytest.fixture
+async def machines(db: Database, database: Databases, clock: Clock) -> tuple[Machine, Machine]:
+    """Two that know the first key."""
+    here, there = Machine("here", db, clock), Machine("there", await database.open(db.url), clock)
+    for machine in (here, there):
+        await machine.keys.keep()
+    return here, there
+
+
+async def test_the_first_key_signs_as_soon_as_one_mesh_knows_it(
+    db: Database, database: Databases, clock: Clock
+) -> None:
+    """Another that starts at the same time is told the same key, and may be broken."""
+    here, there = Machine("here", db, clock), Machine("there", await database.open(db.url), clock)
+    there.away = True
+    with pytest.raises(ConnectionError):
+        await there.keys.keep()
+    await here.keys.keep()
+    assert here.envoys.kids == [(await there.keys.signing()).kid]
+    there.away = False
+    await there.keys.keep()
+    assert there.envoys.kids == here.envoys.kids
+
+
+async def test_a_key_signs_once_every_mesh_knows_it(machines: tuple[Machine, Machine], clock: Clock) -> None:
+    """Machines that share a database make one key between them, whichever comes first."""
+    here, there = machines
+    first = await here.keys.signing()
+    clock.advance(DAY)
+    await there.keys.keep()  # it was silent for a day, and so was the other one: whoever comes first waits for nobody
+    clock.advance(DAY)
+    await here.keys.keep()
+    await there.keys.keep()
+    before = await here.keys.signing()
+    assert before != first
+    clock.advance(timedelta(minutes=2))
+    await there.keys.keep()
+    await here.keys.keep()
+    for machine in machines:
+        assert machine.envoys.kids[-1] == (await machine.keys.signing()).kid
+        assert machine.envoys.verify(token(await machine.keys.signing(), clock))
+
+
+async def test_a_key_waits_for_a_mesh_that_runs(machines: tuple[Machine, Machine], clock: Clock) -> None:
+    """The one before signs on; so it is also when the other mesh has only just begun."""
+    here, there = machines
+    first = await here.keys.signing()
+    clock.advance(DAY - timedelta(minutes=1))
+    for machine in machines:
+        await machine.keys.keep()
+    clock.advance(timedelta(minutes=1))
+    for _ in range(2):
+        await here.keys.keep()
+        assert await here.keys.signing() == await there.keys.signing() == first
+    await there.keys.keep()
+    following = await here.keys.signing()
+    assert following.kid != first.kid
+    for machine in machines:
+        assert machine.envoys.kids == [first.kid, following.kid]
+
+
+async def test_a_mesh_that_is_gone_is_not_waited_for(machines: tuple[Machine, Machine], clock: Clock) -> None:
+    """After three minutes; neither is one whose identity tries in vain. It is told as soon as it is back."""
+    here, there = machines
+    clock.advance(DAY - timedelta(minutes=1))
+    for machine in machines:
+        await machine.keys.keep()
+    first = await here.keys.signing()
+    there.away = True
+    there.restart()
+    clock.advance(timedelta(minutes=1))
+    waited = timedelta(0)
+    while (await here.keys.signing()) == first:
+        await here.keys.keep()
+        with pytest.raises(ConnectionError):
+            await there.keys.keep()
+        clock.advance(timedelta(seconds=30))
+        waited += timedelta(seconds=30)
+        assert waited < timedelta(minutes=5)
+    assert waited > timedelta(minutes=2)
+    there.away = False
+    await there.keys.keep()
+    assert there.envoys.verify(token(await here.keys.signing(), clock))
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_machines_never_sign_what_another_refuses(
+    machines: tuple[Machine, Machine], clock: Clock, seed: int
+) -> None:
+    """Whatever their order and however often their workers change, as long as each of them is told now and then."""
+    chance = random.Random(seed)
+    signed: set[str] = set()
+    for machine in machines:
+        machine.lifetime = timedelta(minutes=5)
+        machine.restart()
+        await machine.keys.keep()
+    for _ in range(100):
+        clock.advance(timedelta(seconds=chance.choice([1, 20, 50])))
+        if chance.random() < 0.1:
+            chance.choice(machines).restart()
+        for machine in chance.sample(machines, 2):
+            await machine.keys.keep()
+            key = await machine.keys.signing()
+            signed.add(key.kid)
+            for each in machines:
+                assert each.envoys.verify(token(key, clock))
+    assert len(signed) > 5

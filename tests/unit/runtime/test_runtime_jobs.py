@@ -134,7 +134,7 @@ async def test_the_lock_is_given_up_by_a_worker_that_is_killed(tmp_path: Path) -
     """However a process ends, the kernel opens its locks."""
     code = (
         "import fcntl, os, sys\n"
-        f"file = os.open({str(tmp_path / 'job-sweep.lock')!r}, os.O_RDWR | os.O_CREAT)\n"
+        f"file = os.open({str(tmp_path / 'lease.job-sweep')!r}, os.O_RDWR | os.O_CREAT)\n"
         "fcntl.flock(file, fcntl.LOCK_EX)\n"
         "print('locked', flush=True)\n"
         "sys.stdin.read()\n"

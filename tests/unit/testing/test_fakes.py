@@ -233,7 +233,7 @@ async def test_a_composition_root_runs_with_fakes_settings_and_jobs(tmp_path: Pa
         assert (await front.client(FrontServiceStub).Ask(AskRequest())).text == "a for None"
         await asyncio.wait_for(swept.wait(), 5)
     assert left == [tmp_path]
-    assert (tmp_path / "job-sweep.lock").exists()
+    assert (tmp_path / "lease.job-sweep").exists()
 
 
 async def test_a_composition_root_that_calls_what_is_not_faked_fails_the_test() -> None:

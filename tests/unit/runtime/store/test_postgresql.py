@@ -10,6 +10,8 @@ import grpc
 import pytest
 from sqlalchemy import URL, func, insert, select, text
 
+from protomesh.runtime import detached, every
+from protomesh.runtime.jobs import Jobs
 from protomesh.runtime.lease import Lease
 from protomesh.runtime.store import (
     Contended,
@@ -378,10 +380,59 @@ async def test_a_lease_is_lost_with_its_connection(db: Database, url: URL, serve
             await second
 
 
+async def test_all_leases_of_a_connection_are_lost_with_it(db: Database, url: URL, server: Databases) -> None:
+    """Each of them can be had again, on a new connection."""
+    async with asyncio.timeout(SOON):
+        sweep, tidy = db.lease("sweep"), db.lease("tidy")
+        async with sweep.held(), tidy.held():
+            server.query(
+                url,
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = "
+                "(SELECT hashtextextended('protomesh_tidy', 0) & 4294967295)::oid",
+            )
+            await sweep.wait_lost()
+            await tidy.wait_lost()
+            async with db.lease("sweep").held(), (await server.open(url)).lease("tidy").held():
+                pass
+
+
+async def test_a_job_goes_on_after_its_server_was_away(
+    db: Database, url: URL, server: Databases, tmp_path: Path
+) -> None:
+    """The run in progress is interrupted, for another worker may run; what it does detached is let finish."""
+    began, steps = asyncio.Semaphore(0), list[str]()
+    finish = asyncio.Event()
+
+    async def sweep() -> None:
+        began.release()
+        try:
+            async with detached(timeout=timedelta(seconds=30)):
+                await finish.wait()
+                steps.append("detached")
+            steps.append("behind")
+        except asyncio.CancelledError:
+            steps.append("interrupted")
+            raise
+
+    async with asyncio.timeout(SOON), Jobs([every(timedelta(hours=1), sweep, one_worker=True)], tmp_path, db):
+        await began.acquire()
+        server.query(
+            url,
+            "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d ON d.oid = database "
+            "WHERE locktype = 'advisory' AND granted AND datname = current_database()",
+        )
+        waiting = asyncio.create_task(began.acquire())
+        await asyncio.wait([waiting], timeout=2.5)
+        assert not waiting.done()  # it is not run twice at once by one worker
+        finish.set()
+        await waiting
+        assert steps[:2] == ["detached", "interrupted"]
+
+
 async def test_a_lease_without_a_server_is_refused() -> None:
     """Who asks for it asks again later."""
     with pytest.raises(Unreachable):
-        await _held(dialect_of(SILENT).lease(SILENT, "relay"))
+        await _held(dialect_of(SILENT).leases(SILENT).named("relay"))
 
 
 async def _held(lease: Lease) -> None:
