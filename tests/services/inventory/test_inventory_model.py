@@ -161,6 +161,13 @@ class Warehouse(RuleBasedStateMachine):
         """An order is given up, or cancelled."""
         return self.agree(worker, release(reservation))
 
+    @rule(target=requests, worker=workers, product=products, quantity=st.integers(1, 6))
+    def release_before_it_is_there(self, worker: int, product: int, quantity: int) -> Request:
+        """An order is given up whose call is still under way."""
+        late = reserve(quantity, PRODUCTS[product])
+        self.agree(worker, release(late.request_id))
+        return self.agree(1 - worker, late)
+
     @rule(worker=workers, request=requests)
     def repeat(self, worker: int, request: Request) -> None:
         """However much later, and whether it was refused or done."""
