@@ -17,7 +17,18 @@ from services.payments.bank import LocalBank
 from shop.orders.v1 import ListOrdersRequest, Order, OrdersServiceStub, PlaceOrderRequest
 from tests.services.workers import SOON
 
-__all__ = ["CANCELLED", "FAILED", "LINES", "PLACED", "Books", "outcome", "requests", "settled"]
+__all__ = [
+    "CANCELLED",
+    "FAILED",
+    "LINES",
+    "PLACED",
+    "Books",
+    "all_orders",
+    "are_settled",
+    "outcome",
+    "requests",
+    "settled",
+]
 
 LINES = {"matcha": 2, "honey-spoon": 1}  # of every order here
 PLACED, FAILED, CANCELLED = Order.STATE_PLACED, Order.STATE_FAILED, Order.STATE_CANCELLED
@@ -87,13 +98,17 @@ def requests(count: int, card_number: str) -> list[PlaceOrderRequest]:
 
 
 async def settled(orders: OrdersServiceStub) -> list[Order]:
-    """All of a customer's orders, the newest first, once nothing is left to be done for any."""
+    """All of a customer's orders, once they are settled."""
     async with asyncio.timeout(SOON):
         while True:
-            found = await _all(orders)
-            if all(order.state in _NEWS for order in found):
+            if are_settled(found := await all_orders(orders)):
                 return found
             await asyncio.sleep(0.02)
+
+
+def are_settled(orders: list[Order]) -> bool:
+    """Whether nothing is left to be done for any."""
+    return all(order.state in _NEWS for order in orders)
 
 
 async def outcome(call: Awaitable[ResponseT]) -> ResponseT | type[AioRpcError]:
@@ -104,7 +119,8 @@ async def outcome(call: Awaitable[ResponseT]) -> ResponseT | type[AioRpcError]:
         return type(error)
 
 
-async def _all(orders: OrdersServiceStub) -> list[Order]:
+async def all_orders(orders: OrdersServiceStub) -> list[Order]:
+    """All of a customer's orders, the newest first."""
     found, page = list[Order](), ListOrdersRequest(page_size=100)
     while True:
         answer = await orders.ListOrders(page)

@@ -159,15 +159,16 @@ class WholeShop:
 
     @asynccontextmanager
     async def worker(self, **variables: str) -> AsyncGenerator[tuple[Fork, OrdersServiceStub]]:
-        """A worker of the orders, in a process of its own."""
-        async with self.forks.worker(
-            OrdersServiceStub, self.folder / "orders", ALICE, **self.environment, **variables
-        ) as running:
+        """A worker of the orders, in a process of its own, that carries on what others do not answer to in time."""
+        made = {**self.environment, "CHECKOUT_LEASE": "5s", **variables}
+        async with self.forks.worker(OrdersServiceStub, self.folder / "orders", ALICE, **made) as running:
             yield running
 
     async def killed(self, at: Point, *calls: Callable[[OrdersServiceStub], Awaitable[object]]) -> None:
         """Starts a worker, calls it, and kills it at a point; one of a call of its own, when all have come there."""
-        stop = {} if at.called else {"STOP_AT": json.dumps([at.moment, at.step, self.told])}
+        stop = {"CHECKOUT_LEASE": "1h"}  # it lapses when the test says so
+        if not at.called:
+            stop["STOP_AT"] = json.dumps([at.moment, at.step, self.told])
         self.gate.shut(at)
         async with self.worker(**stop) as (process, orders):
             acting = [asyncio.ensure_future(call(orders)) for call in calls]
@@ -212,7 +213,6 @@ async def whole_shop(forks: Forks, orders_url: URL, others: Databases, folder: P
             "PROTOMESH_SUBSCRIBERS": " ".join(
                 f"{event.DESCRIPTOR.full_name}=nobody" for event in (OrderConfirmed, OrderCancelled)
             ),
-            "CHECKOUT_LEASE": "1h",  # it lapses when a test says so
         }
         for name, servicer in {
             "SHOP_CATALOG_V1_CATALOGSERVICE": products,
