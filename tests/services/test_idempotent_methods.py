@@ -137,7 +137,13 @@ async def logging_out(database: Databases, clock: Clock) -> AsyncGenerator[Twice
         assert jwks
 
     keys = Keys(
-        db, publish, lifetime=timedelta(days=1), token_lifetime=timedelta(minutes=5), now=clock, generate=new_key
+        db,
+        publish,
+        mesh="here",
+        lifetime=timedelta(days=1),
+        token_lifetime=timedelta(minutes=5),
+        now=clock,
+        generate=new_key,
     )
     await keys.keep()
     tokens = Tokens(
