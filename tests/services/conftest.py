@@ -1,6 +1,6 @@
 """What the tests of all services use: a clock that stands still, and what an error says."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 
 import pytest
@@ -13,6 +13,14 @@ from protomesh.runtime.errors import status_of
 from protomesh.runtime.store import Database
 from protomesh.runtime.store.tables import metadata
 from tests.services.clock import MORNING
+from tests.services.forks import Forks
+
+
+@pytest.fixture(scope="session")
+def payments_forks() -> Iterator[Forks]:
+    """Starts workers of the payments, to be killed."""
+    with Forks("payments") as starting:
+        yield starting
 
 
 @pytest.fixture

@@ -164,13 +164,6 @@ async def scene(orders: Database, inventory: Database, others: Databases, folder
 
 
 @pytest.fixture(scope="session")
-def payments_forks() -> Iterator[Forks]:
-    """Starts workers of the payments."""
-    with Forks("payments") as starting:
-        yield starting
-
-
-@pytest.fixture(scope="session")
 def inventory_forks() -> Iterator[Forks]:
     """Starts workers of the inventory."""
     with Forks("inventory") as starting:
