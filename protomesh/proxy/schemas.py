@@ -28,7 +28,7 @@ ROOTS = (
     r"envoy/config/(bootstrap|cluster|endpoint|listener|route|accesslog|overload|metrics|trace)/",
     r"envoy/service/(discovery|runtime|secret)/",
     r"envoy/admin/",
-    r"envoy/extensions/filters/(http|listener|udp)/",
+    r"envoy/extensions/filters/(common|http|listener|udp)/",
     r"envoy/extensions/filters/network/(http_connection_manager|tcp_proxy|rbac|local_ratelimit|connection_limit)/",
     r"envoy/extensions/(access_loggers|common|compression|early_data|formatter|health_check|http|load_balancing_policies)/",
     r"envoy/extensions/(matching|path|rate_limit_descriptors|request_id|resource_monitors|retry|stat_sinks)/",

@@ -12,19 +12,42 @@ from protomesh.targets.envoy.names import CLUSTER, EXTENSION, LISTENER, ROUTES, 
 
 __all__ = ["bootstrap", "static_bootstrap"]
 
+_HEAP = 1024 * 1024 * 1024  # bytes; the shop's Envoy at rest has 70 MB
+
+
+def _above(action: str, **when: Body) -> Body:
+    trigger = {"name": "envoy.resource_monitors.fixed_heap", **when}
+    return {"name": f"envoy.overload_actions.{action}", "triggers": [trigger]}
+
+
 # Without a limit each connection is taken until memory or file descriptors run out. It is for strangers: the inside's
-# listeners are not counted, so that services go on calling each other.
+# listeners are not counted, so that services go on calling each other. Memory is everybody's: streams that hold most of
+# it end first, and only then is anybody refused.
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/overload_manager/overload_manager
 _OVERLOAD_MANAGER: Body = {
+    "refresh_interval": "0.25s",
+    "buffer_factory_config": {"minimum_account_to_track_power_of_two": 15},  # 32 KiB
+    "actions": [
+        _above("shrink_heap", threshold={"value": 0.85}),
+        _above("reset_high_memory_stream", scaled={"scaling_threshold": 0.85, "saturation_threshold": 0.95}),
+        _above("disable_http_keepalive", threshold={"value": 0.95}),
+        _above("stop_accepting_requests", threshold={"value": 0.98}),
+    ],
     "resource_monitors": [
+        {
+            "name": "envoy.resource_monitors.fixed_heap",
+            "typed_config": typed(
+                "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", max_heap_size_bytes=_HEAP
+            ),
+        },
         {
             "name": "envoy.resource_monitors.global_downstream_max_connections",
             "typed_config": typed(
                 "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
                 max_active_downstream_connections=10_000,
             ),
-        }
-    ]
+        },
+    ],
 }
 
 

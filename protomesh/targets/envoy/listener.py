@@ -33,6 +33,7 @@ _EDGE: Body = {
     "stream_error_on_invalid_http_message": True,
     "request_headers_timeout": "10s",  # off by default: 200 slow connections stayed for good
     "stream_idle_timeout": "300s",  # a route may say otherwise; streams do
+    "stream_flush_timeout": "10s",  # for an answer of which its caller takes nothing; by default as above
     "always_set_request_id_in_response": True,
     "max_request_headers_kb": 32,
     "common_http_protocol_options": {"idle_timeout": "3600s", "max_headers_count": 100},

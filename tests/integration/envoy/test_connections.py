@@ -23,7 +23,8 @@ def _one_second_for_headers(bootstrap: dict[str, Any]) -> None:
 
 
 def _two_connections(bootstrap: dict[str, Any]) -> None:
-    (monitor,) = bootstrap["overload_manager"]["resource_monitors"]
+    monitors = {monitor["name"]: monitor for monitor in bootstrap["overload_manager"]["resource_monitors"]}
+    monitor = monitors["envoy.resource_monitors.global_downstream_max_connections"]
     assert monitor["typed_config"]["max_active_downstream_connections"] == 10_000
     monitor = monitor | {"typed_config": monitor["typed_config"] | {"max_active_downstream_connections": 2}}
     bootstrap["overload_manager"] = {"resource_monitors": [monitor]}

@@ -18,6 +18,7 @@ from protomesh.targets.envoy.filters.http_filter import Face, HttpFilter
 from protomesh.targets.envoy.filters.jwt_authn import jwt_authn
 from protomesh.targets.envoy.filters.local_ratelimit import local_ratelimit
 from protomesh.targets.envoy.filters.rbac import rbac
+from protomesh.targets.envoy.filters.rest_body_size_limit import rest_body_size_limit
 from protomesh.targets.envoy.filters.rest_stream_type import rest_stream_type
 from protomesh.targets.envoy.filters.router import router
 from protomesh.targets.envoy.names import EXTENSION, Body, typed
@@ -30,6 +31,7 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
     cors_local_reply,  # around cors: answers that it passes by
     cors,  # answers preflights, which carry no token; sees every answer that follows, refusals included
     grpc_web,  # browsers speak gRPC from here on
+    rest_body_size_limit,  # before the transcoder, which would keep whatever comes
     rest_stream_type,  # around the transcoder: corrects what it says of a stream
     grpc_json_transcoder,  # so does curl: what follows sees one name per method
     grpc_json_transcoder_sse,  # the same for those who accept an event stream

@@ -10,7 +10,7 @@ from protomesh.model import Topology
 from protomesh.targets.envoy.filters.http_filter import Face, HttpFilter
 from protomesh.targets.envoy.names import Body, typed
 
-__all__ = ["body_size_limit"]
+__all__ = ["body_size_limit", "limited"]
 
 _FRAME = 5  # bytes that gRPC puts before a message
 
@@ -34,26 +34,21 @@ def _config(topology: Topology) -> Body:
                     "name": "envoy.matching.inputs.request_headers",
                     "typed_config": typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header_name=":path"),
                 },
-                "exact_match_map": {"map": {path: _apply(limit) for path, limit in limits.items()}},
+                "exact_match_map": {"map": {path: {"action": limited(limit)} for path, limit in limits.items()}},
             }
         }
     return body
 
 
-def _apply(limit: int) -> Body:
+def limited(limit: int) -> Body:
+    """The action of a matcher by which a request may have so many bytes."""
+    bound = typed("envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit", max_request_bytes=limit)
     return {
-        "action": {
-            "name": "composite-action",
-            "typed_config": typed(
-                "envoy.extensions.filters.http.composite.v3.ExecuteFilterAction",
-                typed_config={
-                    "name": "body_size_limit",
-                    "typed_config": typed(
-                        "envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit", max_request_bytes=limit
-                    ),
-                },
-            ),
-        }
+        "name": "composite-action",
+        "typed_config": typed(
+            "envoy.extensions.filters.http.composite.v3.ExecuteFilterAction",
+            typed_config={"name": "body_size_limit", "typed_config": bound},
+        ),
     }
 
 

@@ -14,19 +14,25 @@ from protomesh.targets.envoy.filters.http_filter import Face, HttpFilter
 from protomesh.targets.envoy.names import Body, typed
 from protomesh.targets.envoy.transcoding import descriptor_set
 
-__all__ = ["EVENT_STREAM", "grpc_json_transcoder", "grpc_json_transcoder_sse"]
+__all__ = ["EVENT_STREAM", "grpc_json_transcoder", "grpc_json_transcoder_sse", "largest_body"]
 
 _TYPE = "envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder"
 _EXPANSION = 4  # JSON takes up to about so many times the bytes of the message
 _SMALLEST_BUFFER = 4 * 1024 * 1024
 
 
-def _config(topology: Topology, **streams: bool) -> Body:
+def largest_body(topology: Topology) -> int:
+    """How many bytes of JSON a call may have, either way: what the largest message may be."""
     methods = [method for _, method in topology.exposed() if any(binding.enabled for binding in method.rest)]
-    services = sorted({method.full_name.partition("/")[0] for method in methods})
+    return max([_SMALLEST_BUFFER, *(_EXPANSION * method.max_request_bytes for method in methods)])
+
+
+def _config(topology: Topology, **streams: bool) -> Body:
+    rest = [method for _, method in topology.exposed() if any(binding.enabled for binding in method.rest)]
+    services = sorted({method.full_name.partition("/")[0] for method in rest})
     if not services:
         return {"proto_descriptor_bin": ""}  # Envoy wants to be told that there are none
-    largest = max(_SMALLEST_BUFFER, *(_EXPANSION * method.max_request_bytes for method in methods))
+    largest = largest_body(topology)
     return {
         "proto_descriptor_bin": base64.b64encode(descriptor_set(topology)).decode("ascii"),
         "services": services,

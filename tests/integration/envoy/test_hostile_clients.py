@@ -1,0 +1,166 @@
+"""What one client can do to the others: nothing. Each attack has a good client beside it, and a bound on memory."""
+
+import asyncio
+import socket
+import statistics
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.integration.envoy.hostile import hostile
+from tests.integration.envoy.lab import Item, Lab, running_lab
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MIB = 1024 * 1024
+JSON = {"content-type": "application/json"}
+
+
+@dataclass
+class Good:
+    """A client that calls all the time, and how it fared."""
+
+    seconds: list[float] = field(default_factory=list)
+    grown: int = 0  # bytes that Envoy had more, at most
+
+
+@asynccontextmanager
+async def good_client(lab: Lab) -> AsyncGenerator[Good]:
+    """Calls beside the block, once at least; every call has to be answered, 99 of 100 within two seconds."""
+    good, done = Good(), asyncio.Event()
+    envoy = psutil.Process(lab.envoy.pid)
+    before = envoy.memory_info().rss
+
+    async def call_again_and_again() -> None:
+        async with lab.channel() as call:
+            while not done.is_set() or not good.seconds:
+                began = time.monotonic()
+                assert (await call("GetItem", timeout=5, id="7")).id == "7"
+                good.seconds.append(time.monotonic() - began)
+                good.grown = max(good.grown, envoy.memory_info().rss - before)
+
+    calling = asyncio.create_task(call_again_and_again())
+    try:
+        yield good
+    finally:
+        done.set()
+        await calling
+    assert statistics.quantiles([*good.seconds, *good.seconds], n=100)[98] < 2
+
+
+async def test_who_resets_streams_as_fast_as_it_opens_them_is_cut() -> None:
+    """CVE-2023-44487. The connection ends long before 5,000, and most of it never reaches a service."""
+    async with running_lab() as lab, good_client(lab) as good, hostile(lab.address) as client:
+        opened = 0
+        for _ in range(500):
+            for _ in range(10):
+                client.h2.reset_stream(client.call("GetItem", end=False))
+            opened += 10
+            if not await client.send():
+                break
+        assert await client.closed(within=10)
+        assert opened < 5000
+    assert good.grown < 32 * MIB
+
+
+async def test_headers_without_an_end_are_cut() -> None:
+    """CONTINUATION frames for ever (CVE-2024-30255): the connection ends, and what they held is not kept."""
+    async with running_lab() as lab, good_client(lab) as good, hostile(lab.address) as client:
+        await client.send(_frame(1, 0, 1, b"\x82\x86\x84"))
+        sent, more = 0, _frame(9, 0, 1, (b"\x00\x05x-abc\x7f\x81\x3e" + b"a" * 8000) * 2)
+        while await client.send(more) and sent < 100 * MIB:
+            sent += len(more)
+        assert await client.closed(within=10)
+        assert sent < 50 * MIB  # what the sockets hold is counted, too
+    assert good.grown < 32 * MIB
+
+
+async def test_an_answer_that_nobody_takes_is_not_kept() -> None:
+    """20 connections with 100 calls each and no room for an answer of 64 KiB: they end when nothing moves."""
+    async with running_lab(adjust=_flushed_in_a_second) as lab, good_client(lab) as good, AsyncExitStack() as stack:
+
+        async def large(_request: Any, _context: Any) -> Any:
+            return Item(note="x" * 65536)
+
+        clients = [await stack.enter_async_context(hostile(lab.address, window=0)) for _ in range(20)]
+        with lab.backend.on("CreateItem", large):
+            for number, client in enumerate(clients, start=1):
+                for _ in range(100):
+                    client.call("CreateItem")
+                await client.send()
+                async with asyncio.timeout(20):
+                    while lab.backend.calls["CreateItem"] < number * 100:
+                        await asyncio.sleep(0.001)
+        async with asyncio.timeout(20):
+            active = "http.edge.downstream_rq_active"
+            while (await lab.envoy.statistics.gauges(rf"^{active}$"))[active] > 1:  # the good client's
+                await asyncio.sleep(0.05)
+    assert good.grown < 400 * MIB
+
+
+async def test_a_body_that_stops_halfway_is_not_waited_for() -> None:
+    """By REST, where the message has to be whole before a service hears of it."""
+    async with running_lab() as lab, good_client(lab):
+        host, port = lab.address.rsplit(":", 1)
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"POST /v1/small HTTP/1.1\r\nhost: lab\r\ncontent-type: application/json\r\n")
+        writer.write(b'content-length: 100\r\n\r\n{"note": "')
+        async with asyncio.timeout(10):
+            assert (await reader.read()).startswith(b"HTTP/1.1 504 ")
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_body_of_100_mib_is_refused_before_it_is_here() -> None:
+    """By REST and by gRPC; nobody keeps it."""
+    async with running_lab() as lab, good_client(lab) as good:
+        async with httpx.AsyncClient(base_url=lab.url, timeout=20) as http:
+            with suppress(httpx.WriteError, httpx.ReadError):  # it may be sent away in the middle of a word
+                refused = await http.post("/v1/small", content=_text(100 * MIB), headers=JSON)
+                assert refused.status_code == 413
+            assert (await http.post("/v1/small", content=_text(1000), headers=JSON)).status_code == 200
+        async with hostile(lab.address) as client:
+            stream = client.call("GetItem", end=False)
+            sent = 0
+            while sent < 100 * MIB and client.h2.local_flow_control_window(stream) > 16384:
+                client.h2.send_data(stream, b"x" * 16384)
+                sent += 16384
+                if not await client.send():
+                    break
+            assert sent < 10 * MIB
+    assert good.grown < 150 * MIB
+
+
+async def test_idle_connections_cost_little() -> None:
+    """5,000 that say nothing; the mesh has a limit of 10,000."""
+    async with running_lab() as lab, good_client(lab) as good, AsyncExitStack() as stack:
+        host, port = lab.address.rsplit(":", 1)
+        for _ in range(5000):
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            await asyncio.sleep(0)  # to the good client
+    assert good.grown < 150 * MIB
+
+
+async def _text(size: int) -> AsyncGenerator[bytes]:
+    """A message in JSON with so much text, one piece after the other."""
+    yield b'{"note": "'
+    for begin in range(0, size, 65536):
+        yield b"x" * min(65536, size - begin)
+    yield b'"}'
+
+
+def _flushed_in_a_second(bootstrap: dict[str, Any]) -> None:
+    (edge,) = (item for item in bootstrap["static_resources"]["listeners"] if item["name"] == "edge")
+    manager = edge["filter_chains"][0]["filters"][0]["typed_config"]
+    assert manager["stream_flush_timeout"] == "10s"
+    manager["stream_flush_timeout"] = "1s"
+
+
+def _frame(kind: int, flags: int, stream: int, content: bytes) -> bytes:
+    return len(content).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + content
