@@ -112,7 +112,7 @@ class Event(_message.Message):
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What goes on with each call that handling it makes: traceparent, tracestate, baggage, x-request-id,
-        x-protomesh-subject, x-protomesh-scopes, x-protomesh-claims.
+        x-protomesh-subject, x-protomesh-scopes. What else the user's token said stays behind.
         """
 
     def __init__(

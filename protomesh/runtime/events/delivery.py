@@ -27,7 +27,7 @@ class Delivery:
 
     @property
     def user(self) -> User | None:
-        """On whose behalf the event was published. None if on nobody's."""
+        """On whose behalf the event was published, without the claims of their token. None if on nobody's."""
         return user_of(self.metadata)
 
 

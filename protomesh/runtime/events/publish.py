@@ -11,6 +11,7 @@ from sqlalchemy import insert
 from protomesh.runtime.current import FORWARDED, current
 from protomesh.runtime.events.tables import OUTBOX
 from protomesh.runtime.store import Transaction
+from protomesh.runtime.user import CLAIMS
 from protomesh.v1 import options_pb2
 
 __all__ = ["MAX_EVENT_BYTES", "PUBLISHABLE", "NotPublishable", "publish"]
@@ -19,6 +20,9 @@ MAX_EVENT_BYTES = 1024 * 1024
 """The largest event. One says what has happened and names it; who needs more asks."""
 
 _MAX_KEY_LENGTH = 255
+
+# All that a token says may be much, and personal, and an event may wait for long: who the user is and may do is enough.
+_CARRIED = FORWARDED - {CLAIMS}
 
 
 PUBLISHABLE = "protomesh.events"
@@ -81,4 +85,4 @@ def _key(event: Message, field: str) -> str:
 def _carried() -> dict[str, str]:
     scope = current.get()
     forwarded = () if scope is None else scope.forwarded
-    return {key: value for key, value in forwarded if key in FORWARDED and isinstance(value, str)}
+    return {key: value for key, value in forwarded if key in _CARRIED and isinstance(value, str)}

@@ -53,12 +53,17 @@ async def test_a_key_is_its_fields_value_as_text(publisher: Database) -> None:
 
 
 async def test_what_travels_is_kept_with_the_event(publisher: Database) -> None:
-    """Trace, request and user, and nothing else of the call in which it was published."""
+    """Trace, request and user, and nothing else of the call in which it was published: not what else the token said."""
 
     class Call(Scope):
         @property
         def forwarded(self) -> tuple[Metadatum, ...]:
-            return (("x-request-id", "r1"), ("x-protomesh-subject", "alice"), ("x-secret", "s"))
+            return (
+                ("x-request-id", "r1"),
+                ("x-protomesh-subject", "alice"),
+                ("x-protomesh-claims", "e30"),
+                ("x-secret", "s"),
+            )
 
     token = current.set(Call("probe.v1.LeafService/Answer", None))
     async with publisher.begin() as tx:
