@@ -74,6 +74,7 @@ def events_of(app: App, mesh: Mesh, launch: Launch) -> Events:
     if not (app.consumers or launch.subscribes or (launch.subscribers and mesh.opened)):
         return Events()
     from protomesh.runtime.events.consumers import Consumers  # noqa: PLC0415 - see above
+    from protomesh.runtime.events.handling import Handling  # noqa: PLC0415 - see above
     from protomesh.runtime.events.inbox import Inbox  # noqa: PLC0415 - see above
     from protomesh.runtime.events.servicer import EventConsumer  # noqa: PLC0415 - see above
 
@@ -84,7 +85,7 @@ def events_of(app: App, mesh: Mesh, launch: Launch) -> Events:
             f"{launch.service} consumes events and has no database to mark them in: "
             "open one in its app, `async with mesh.database(migrations=...) as db:`"
         )
-    inbox = Inbox(mesh.opened, consumers) if app.consumers else None
+    inbox = Inbox(mesh.opened, consumers, handling=Handling(launch.data / "handling")) if app.consumers else None
     relays = _relays(app, mesh, mesh.opened, inbox, launch)
     if inbox is None:
         return Events(relays=relays)
@@ -104,6 +105,8 @@ def _relays(app: App, mesh: Mesh, database: "Database", inbox: "Inbox | None", l
         try:
             from protomesh.runtime.events.by_broker import relays_by_broker  # noqa: PLC0415 - see above
         except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "nats":
+                raise
             raise CannotStart("events by way of NATS need nats-py: pip install 'protomesh[nats]'") from error
         return relays_by_broker(database, inbox, launch, app.retries)
     from protomesh.events.v1.event_consumer_service_pb2_grpc import EventConsumerServiceStub  # noqa: PLC0415 - see above

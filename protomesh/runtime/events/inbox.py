@@ -1,8 +1,9 @@
 """The consuming side: each event is applied once, with the mark that says so in the same transaction."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -14,7 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
 from protomesh.runtime.current import current, time_remaining
 from protomesh.runtime.events.consumers import Consumer, Consumers
+from protomesh.runtime.events.deadly import DeadlyEvents
 from protomesh.runtime.events.delivery import Delivered, Delivery
+from protomesh.runtime.events.handling import Handling
 from protomesh.runtime.events.marks import mark
 from protomesh.runtime.events.tables import INBOX
 from protomesh.runtime.method import Method
@@ -44,6 +47,7 @@ class Inbox:
         database: The service's own.
         consumers: Who learns of what.
         patience: How long one event may take.
+        handling: Where it is written which event is being handled.
         now: The clock.
     """
 
@@ -53,12 +57,16 @@ class Inbox:
         consumers: Consumers,
         *,
         patience: timedelta = timedelta(seconds=5),
+        handling: Handling | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._consumers = consumers
         self._patience = patience.total_seconds()
         self._now = now
+        self._handling = handling
+        self._deadly = DeadlyEvents(database=database, now=now)
+        self._refusals: Mapping[str, Result] = {}
 
     async def apply(self, events: Sequence[Event], publisher: str | None) -> list[Result]:
         """Applies events in their order. Returns a result for each; the last ones get none if time is short.
@@ -66,6 +74,12 @@ class Inbox:
         After one that failed, others of its key are held back. Groups of events share a transaction; where that
         can't be kept, each gets one of its own, so that one event can't undo another.
         """
+        try:
+            await self._look_at_deaths()
+        except Exception as error:
+            if _is_the_databases(error):
+                return []
+            raise
         remaining = time_remaining()
         budget = _BATCH_SECONDS if remaining is None else remaining / 2
         give_up = asyncio.get_running_loop().time() + budget
@@ -94,7 +108,14 @@ class Inbox:
         """Drops the marks of events applied before a moment, and returns how many."""
         async with self._database.begin() as tx:
             dropped = await tx.execute(delete(INBOX).where(INBOX.c.apply_time < before).returning(INBOX.c.event_id))
-            return len(dropped.all())
+            count = len(dropped.all())
+        await self._deadly.forget(before=before)
+        return count
+
+    async def _look_at_deaths(self) -> None:
+        if self._handling is not None:
+            await self._deadly.count(self._handling.left_behind())
+            self._refusals = await self._deadly.refusals()
 
     async def _together(self, events: Sequence[Event], publisher: str | None, failed: AbstractSet[str]) -> list[Result]:
         loop = asyncio.get_running_loop()
@@ -149,12 +170,8 @@ class Inbox:
             return _HELD_BACK
         name = event.content.type_url.rpartition("/")[2]
         consumer = self._consumers.find(name)
-        if consumer is None:  # an older worker, or one of a mesh.yaml that is being changed
-            return Result(
-                outcome=Result.OUTCOME_FAILED,
-                code=code_pb2.UNAVAILABLE,
-                message=f"this worker does not subscribe to {name} yet, or any more",
-            )
+        if consumer is None or event.event_id in self._refusals:
+            return self._refusals.get(event.event_id, _not_subscribed(name))
         metadata = dict(event.metadata)
         deadline = asyncio.get_running_loop().time() + self._patience
         token = current.set(Delivered(name, deadline, metadata))
@@ -168,7 +185,8 @@ class Inbox:
                         create_time=event.create_time.ToDatetime(UTC),
                         metadata=metadata,
                     )
-                    await consumer.learn(_message(consumer, event), delivery)
+                    with nullcontext() if self._handling is None else self._handling.of(event.event_id):
+                        await consumer.learn(_message(consumer, event), delivery)
         except TimeoutError as error:
             if not limit.expired():
                 return _failed(name, error)
@@ -185,6 +203,15 @@ class Inbox:
         finally:
             current.reset(token)
         return _APPLIED
+
+
+def _not_subscribed(name: str) -> Result:
+    """What an older worker says, or one of a mesh.yaml that is being changed."""
+    return Result(
+        outcome=Result.OUTCOME_FAILED,
+        code=code_pb2.UNAVAILABLE,
+        message=f"this worker does not subscribe to {name} yet, or any more",
+    )
 
 
 def _message(consumer: Consumer, event: Event) -> Message:

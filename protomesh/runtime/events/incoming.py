@@ -7,13 +7,16 @@ from typing import Any
 
 import structlog
 from google.protobuf.message import DecodeError
-from sqlalchemy import insert, select, union
+from sqlalchemy import func, insert, select, union
 
 from protomesh.events.v1.event_consumer_service_pb2 import Event
-from protomesh.runtime.events.tables import INBOX, INCOMING
-from protomesh.runtime.store import Database
+from protomesh.runtime.events.tables import INBOX, INCOMING, INCOMING_CURSORS
+from protomesh.runtime.store import Database, changes
 
-__all__ = ["keep"]
+__all__ = ["keep", "wait_room"]
+
+# How many events of a publisher may wait here to be handled. Further ones wait at the broker.
+_ROOM = 2000
 
 _log = structlog.get_logger("protomesh.runtime")
 
@@ -32,6 +35,17 @@ async def keep(database: Database, publisher: str, payloads: Sequence[bytes], wa
         known = set(await tx.scalars(here))
         if new := [row for event_id, row in rows.items() if event_id not in known]:
             await tx.execute(insert(INCOMING), new)
+
+
+async def wait_room(database: Database, publisher: str, *, room: int = _ROOM) -> None:
+    """Returns when fewer events of a publisher than `room` wait to be handled. What is deferred is not among them."""
+    cursor = select(INCOMING_CURSORS.c.cursor).where(INCOMING_CURSORS.c.peer == publisher).scalar_subquery()
+    waiting = (INCOMING.c.publisher == publisher, INCOMING.c.sequence > func.coalesce(cursor, 0))
+    last = select(INCOMING.c.sequence).where(*waiting).order_by(INCOMING.c.sequence).offset(room - 1).limit(1)
+    async for _ in changes(database):
+        async with database.read() as tx:
+            if await tx.scalar(last) is None:
+                return
 
 
 def _row(payload: bytes, publisher: str) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import structlog
 from nats.js.errors import NotFoundError
 
 from protomesh.runtime.events.broker import Broker, Connection
-from protomesh.runtime.events.incoming import keep
+from protomesh.runtime.events.incoming import keep, wait_room
 from protomesh.runtime.events.pull import Pull
 from protomesh.runtime.events.retries import Retries
 from protomesh.runtime.events.transport import Undelivered
@@ -80,6 +80,7 @@ class Intake:
             _log.info("a broker is asked for events again", publisher=self._publisher)
         self._vain = 0
         while True:
+            await wait_room(self._database, self._publisher)
             found = {message.metadata.sequence.stream: message for message in await pull.next()}
             newest = max(found)
             if newest > taken:

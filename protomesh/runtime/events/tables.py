@@ -11,6 +11,7 @@ from protomesh.runtime.store.tables import OWN_PREFIX, metadata
 from protomesh.runtime.store.timestamps import UtcDateTime
 
 __all__ = [
+    "DEADLY",
     "DEFERRED",
     "INBOX",
     "INCOMING",
@@ -83,6 +84,15 @@ INCOMING = _events(
 )
 INCOMING_CURSORS = _cursors("incoming_cursors", "publisher")
 INCOMING_DEFERRED = _deferred("incoming_deferred", "publisher")
+
+# Events whose handling has ended a worker, how often, and when last.
+DEADLY = Table(
+    f"{OWN_PREFIX}deadly",
+    metadata,
+    Column("event_id", String(36), primary_key=True),
+    Column("deaths", Integer, nullable=False),
+    Column("last_time", UtcDateTime, nullable=False),
+)
 
 # Events of others that were applied here, so that a second delivery changes nothing.
 INBOX = Table(

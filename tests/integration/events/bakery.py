@@ -6,7 +6,7 @@ import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -69,6 +69,11 @@ class Bakery:
 
     async def start(self, *names: str) -> None:
         """Starts workers, and returns when they serve."""
+        await self._launch(*names)
+        for name in names:
+            await self._serving(name)
+
+    async def _launch(self, *names: str) -> None:
         for name in names:
             listen = f"unix:{self._layout.worker_socket(name, 1, 0)}"
             told = environment(
@@ -95,14 +100,22 @@ class Bakery:
                     stdout=log,
                     stderr=log,
                 )
-        for name in names:
-            await self._serving(name)
 
     async def kill(self, name: str) -> None:
         """SIGKILL, and waits for nothing but the end of the process."""
         process = self._processes.pop(name)
-        process.send_signal(signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGKILL)
         await process.wait()
+
+    async def revive(self, name: str) -> bool:
+        """Starts a worker again if it has ended by itself, as the mesh would."""
+        process = self._processes[name]
+        if process.returncode is None:
+            return False
+        await process.wait()
+        await self._launch(name)
+        return True
 
     async def stop(self) -> None:
         """Ends what runs."""

@@ -6,6 +6,7 @@ from protomesh.runtime.events.dead_letters import replay, skip, stuck
 from tests.integration.events.bakery import Bakery
 
 FAILURES = 3  # that make a dead letter, as both say
+DEATHS = 3  # of workers that handle it, until an event fails
 ROUNDS = 4
 A_ROUND = 60
 
@@ -154,6 +155,39 @@ async def test_a_dead_letter_can_be_given_up(bakery: Bakery) -> None:
 
     async def rest() -> bool:
         return (await bakery.applied())["left"] == [1, 3, 4]
+
+    await bakery.until(rest)
+    assert await stuck(bakery.letters) == []
+
+
+async def test_an_event_that_ends_its_worker_becomes_a_dead_letter(bakery: Bakery) -> None:
+    """After three deaths, though nobody lives to say that it has failed; everything else goes on."""
+    await bakery.rule("deadly", "left", 2)
+    await bakery.start("shelf", "bakery")
+    await bakery.bake(9)
+    deaths = 0
+
+    async def dead() -> bool:
+        nonlocal deaths
+        deaths += await bakery.revive("shelf")
+        return await bakery.deferred(dead=True) == 1
+
+    await bakery.until(dead)
+    assert deaths == DEATHS
+    await bakery.bake(9)
+
+    async def others() -> bool:
+        applied = await bakery.applied()
+        return len(applied["middle"]) == len(applied["right"]) == 6
+
+    await bakery.until(others)
+    assert (await bakery.applied())["left"] == [1]
+    (letter,) = await stuck(bakery.letters)
+    assert letter.problem.startswith("ABORTED: 3 workers ended while they handled it")
+    assert await skip(bakery.letters, [letter.event_id]) == 1
+
+    async def rest() -> bool:
+        return (await bakery.applied())["left"] == [1, 3, 4, 5, 6]
 
     await bakery.until(rest)
     assert await stuck(bakery.letters) == []

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from probe.v1 import Baked, Rung
 from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
 from protomesh.events.v1.event_consumer_service_pb2_grpc import EventConsumerServiceStub
 from protomesh.runtime import App, Mesh
+from protomesh.runtime.cannot_start import CannotStart
 from protomesh.runtime.client import MeshChannel
 from protomesh.runtime.eventful import NoDatabaseForEvents, bound_to, events_of
 from protomesh.runtime.events import Delivery, NotPublishable, on, publish
@@ -129,3 +131,18 @@ async def test_the_mesh_transport_names_the_subscriber(servers: Any) -> None:
         await MeshTransport(MeshChannel(lambda _service: nowhere).stub(EventConsumerServiceStub)).deliver("shelf", [])
     assert not undelivered.value.late
     await nowhere.close()
+
+
+async def test_a_worker_without_the_brokers_client_says_what_to_install(
+    tmp_path: Path, stored: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not start, and the reason is no traceback."""
+    monkeypatch.setitem(sys.modules, "nats", None)
+    for name in [name for name in sys.modules if name.startswith("protomesh.runtime.events.b")]:
+        monkeypatch.delitem(sys.modules, name)
+    told = launch(
+        tmp_path, stored, subscribes=["probe.v1.Baked"], events_url="nats://127.0.0.1:1", events_prefix="shop"
+    )
+    async with Mesh(told) as mesh, root(mesh, Shelf()) as app:
+        with pytest.raises(CannotStart, match=r"pip install 'protomesh\[nats\]'"):
+            events_of(app, mesh, told)

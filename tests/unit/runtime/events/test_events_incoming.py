@@ -1,3 +1,4 @@
+import asyncio
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from structlog.testing import capture_logs
 from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
 from protomesh.runtime.events import Retries
 from protomesh.runtime.events.dead_letters import replay, skip, stuck
-from protomesh.runtime.events.incoming import keep
+from protomesh.runtime.events.incoming import keep, wait_room
 from protomesh.runtime.events.log import INCOMING_LOG
 from protomesh.runtime.events.queue import Queue
 from protomesh.runtime.events.tables import INCOMING
@@ -124,3 +125,17 @@ async def test_a_dead_letter_of_a_broker_is_seen_replayed_and_skipped(subscriber
     await trim(subscriber, ["bakery"], INCOMING_LOG)
     await bring(subscriber, "bakery", first)
     assert await count(subscriber) == 0
+
+
+async def test_what_is_not_handled_yet_makes_more_wait_at_the_broker(subscriber: Database, clock: Any) -> None:
+    """Until it is; what is deferred takes no room, and other publishers have their own."""
+    await bring(subscriber, "bakery", loaf("left", 1), loaf("right", 1))
+    await wait_room(subscriber, "kiosk", room=2)
+    waiting = asyncio.create_task(wait_room(subscriber, "bakery", room=2))
+    bakery = queue(subscriber, "bakery", clock)
+    batch = await bakery.take(1)
+    assert batch is not None
+    assert not waiting.done()
+    await bakery.settle(batch, [FAULT])
+    async with asyncio.timeout(20):
+        await waiting
