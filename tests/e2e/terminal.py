@@ -4,9 +4,18 @@ import os
 import pty
 import select
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+# Makes stdin the controlling terminal, so that Ctrl-C becomes SIGINT, and becomes the command. With `preexec_fn`
+# subprocess would fork, and gRPC's fork handlers crash children of a process that is busy with calls.
+_OWN_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 class Terminal:
@@ -15,9 +24,14 @@ class Terminal:
     def __init__(self, argv: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str]) -> None:
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            argv, cwd=cwd, env={**env, "TERM": "dumb", "NO_COLOR": "1"}, stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True, preexec_fn=_own_terminal,  # noqa: PLW1509 - a test; no thread is in the way
-        )  # fmt: skip
+            [sys.executable, "-I", "-S", "-c", _OWN_TERMINAL, *argv],
+            cwd=cwd,
+            env={**env, "TERM": "dumb", "NO_COLOR": "1"},
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
         os.close(slave)
         self.seen = ""
 
@@ -60,11 +74,3 @@ class Terminal:
                 self.seen += os.read(self._master, 65536).decode(errors="replace").replace("\r\n", "\n")
             except OSError:  # nobody has the other end any more
                 time.sleep(0.05)
-
-
-def _own_terminal() -> None:
-    """Makes stdin the controlling terminal, so that Ctrl-C becomes SIGINT."""
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

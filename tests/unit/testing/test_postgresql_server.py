@@ -1,8 +1,11 @@
+import asyncio
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import grpc
 import psutil
 import pytest
 
@@ -59,6 +62,38 @@ def test_a_session_that_ends_at_once_leaves_nothing() -> None:
     while directory.exists() or processes_of(directory):
         assert time.monotonic() < deadline, "the server is still there"
         time.sleep(0.05)
+
+
+async def test_a_server_starts_in_a_process_that_is_busy_with_grpc() -> None:
+    """Whichever user it runs as: a child that is forked there may crash before it is a program."""
+
+    async def answer(_request: bytes, _context: object) -> bytes:
+        return b""
+
+    server = grpc.aio.server()
+    handlers: dict[str, Any] = {"Answer": grpc.unary_unary_rpc_method_handler(answer)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("Busy", handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call: Any = channel.unary_unary("/Busy/Answer")
+
+        async def be_busy() -> None:
+            while True:
+                await call(b"")
+
+        async with asyncio.TaskGroup() as group:
+            busy = [group.create_task(be_busy()) for _ in range(4)]
+            for _ in range(3):
+                await asyncio.to_thread(_start_and_end)
+            for task in busy:
+                task.cancel()
+    await server.stop(None)
+
+
+def _start_and_end() -> None:
+    with running_postgresql() as server:
+        assert server.query("postgres", "SELECT 1") == [(1,)]
 
 
 def test_programs_that_do_not_run_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
