@@ -26,6 +26,7 @@ from protomesh.model import (
     DeclaredError,
     DeclaredEvent,
     External,
+    KeySource,
     Method,
     PythonApp,
     RpcService,
@@ -169,7 +170,7 @@ def _auth(mesh: Mesh) -> Auth | None:
     return Auth(
         issuer=file.issuer,
         audience=file.audience,
-        service=file.jwks.service,
+        keys=KeySource(service=file.jwks.service, file=file.jwks.file, url=file.jwks.url),
         max_lifetime=file.max_lifetime,
         origin=mesh.origin("auth"),
     )

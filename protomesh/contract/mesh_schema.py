@@ -126,6 +126,16 @@ def _prefix(value: Any) -> str:
     return text
 
 
+def _keys_url(value: Any) -> str:
+    text = _text(value, "a URL")
+    parts = urlsplit(text)
+    plain = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if not (parts.hostname and (parts.scheme == "https" or plain)) or parts.username or parts.password:
+        hint = "Write https://HOST/PATH, without a password: whoever answers decides who gets in."
+        raise _refuse(f"{text!r} is no place for keys", hint)
+    return text
+
+
 def _environment_value(value: Any) -> Any:
     """A number or a truth value is what its text says; an environment knows text only."""
     if isinstance(value, bool):
@@ -257,9 +267,18 @@ class Override(_Section):
 
 
 class KeysFile(_Section):
-    """Where the public keys come from that tokens are verified with."""
+    """Where the public keys come from that tokens are verified with: exactly one of these."""
 
-    service: str
+    service: str | None = None
+    file: Annotated[str, Field(min_length=1)] | None = None
+    url: Annotated[str, PlainValidator(_keys_url)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one(cls, value: Any) -> Any:
+        if isinstance(value, dict) and len(value.keys() & {"service", "file", "url"}) != 1:
+            raise _refuse("the keys come from one place", "Name `service`, `file` or `url`, one of them.")
+        return value
 
 
 class AuthFile(_Section):

@@ -22,6 +22,7 @@ from protomesh.control.channel import unix_channel
 from protomesh.control.controller import Controller
 from protomesh.control.envoy_keeper import EnvoyKeeper
 from protomesh.control.gateway_certificates import GatewayCertificates
+from protomesh.control.key_source import FollowedKeys
 from protomesh.control.lock import exclusive
 from protomesh.control.ports import check_ports
 from protomesh.control.reach import accepts, unreached, wait_reached
@@ -68,6 +69,7 @@ class Daemon:
         self._tether = tether
         self._layout: Layout = layout_for(root)
         self._state = StateFile(self._layout)
+        self._following_keys: asyncio.Task[None] | None = None
         self._certificates = GatewayCertificates(self._root, self._layout)
         self._topology: Topology | None = None
         self._controller: Controller | None = None
@@ -170,8 +172,23 @@ class Daemon:
             await asyncio.gather(starting, return_exceptions=True)
             raise
         await self._wait_reachable()
+        await self._follow_keys(topology)
+        stack.callback(self._let_keys_be)
         following = asyncio.create_task(self._certificates.follow(self._controller.set_secrets), name="certificates")
         stack.callback(following.cancel)
+
+    async def _follow_keys(self, topology: Topology) -> None:
+        """Has the keys of an issuer that is no service of the mesh, and looks for new ones from now on."""
+        self._let_keys_be()
+        assert self._controller is not None, "started before"
+        if topology.auth is not None and topology.auth.keys.service is None:
+            keys = FollowedKeys(self._root, topology.auth.keys, self._controller.set_key_set)
+            await keys.look()
+            self._following_keys = asyncio.create_task(keys.follow(), name="keys")
+
+    def _let_keys_be(self) -> None:
+        if self._following_keys is not None:
+            self._following_keys.cancel()
 
     async def _serve_services(self, stack: AsyncExitStack) -> None:
         assert self._controller is not None, "started just before"
@@ -307,6 +324,7 @@ class Daemon:
             self._topology = topology
             _log.info("reloaded")
             await self._controller.wait_acknowledged()
+            await self._follow_keys(topology)
             return await self.agent.apply(topology.services)
 
     def _let_go(self) -> None:

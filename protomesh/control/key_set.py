@@ -6,9 +6,9 @@ from pathlib import Path
 
 from protomesh.atomic_file import write_atomically
 
-__all__ = ["InvalidKeySet", "KeySetFile", "check_key_set"]
+__all__ = ["LARGEST", "InvalidKeySet", "KeySetFile", "check_key_set"]
 
-_LARGEST = 64 * 1024  # bytes
+LARGEST = 64 * 1024  # bytes
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # RFC 7518, sections 6.2.2, 6.3.2 and 6.4
 _log = logging.getLogger(__name__)
 
@@ -56,8 +56,8 @@ def check_key_set(jwks: str) -> None:
     Raises:
         InvalidKeySet: it is not. The text names no part of a key but its kid.
     """
-    if len(jwks.encode()) > _LARGEST:
-        raise InvalidKeySet(f"it has more than {_LARGEST} bytes")
+    if len(jwks.encode()) > LARGEST:
+        raise InvalidKeySet(f"it has more than {LARGEST} bytes")
     try:
         found = json.loads(jwks)
     except ValueError:

@@ -5,7 +5,7 @@ protobuf or Envoy, and nothing here imports another part of Protomesh.
 """
 
 from protomesh.model.address import Address, TcpAddress, UnixAddress, parse_address
-from protomesh.model.auth import Auth
+from protomesh.model.auth import Auth, KeySource
 from protomesh.model.broker import Broker
 from protomesh.model.contract import (
     DEFAULT_MAX_REQUEST_BYTES,
@@ -37,6 +37,7 @@ __all__ = [
     "Endpoint",
     "External",
     "Gateway",
+    "KeySource",
     "Layout",
     "Method",
     "Origin",

@@ -5,7 +5,16 @@ from datetime import timedelta
 
 from protomesh.model.origin import Origin
 
-__all__ = ["Auth"]
+__all__ = ["Auth", "KeySource"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySource:
+    """Where an issuer's public keys come from: exactly one of these."""
+
+    service: str | None = None  # of the mesh, which issues the tokens and publishes its keys
+    file: str | None = None  # relative to the project
+    url: str | None = None  # https, or http on loopback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +27,7 @@ class Auth:
 
     issuer: str  # `iss` of every token
     audience: str  # must be among its `aud`
-    service: str  # of the mesh, which issues the tokens and publishes its keys
+    keys: KeySource
     max_lifetime: timedelta  # of a token, from `iat` or `nbf` to `exp`
     key_set: str = ""
     origin: Origin

@@ -28,6 +28,8 @@ def check(project: Project, report: Report) -> None:
                 hint = "Add auth: {issuer: ..., audience: ..., jwks: {service: ...}} to mesh.yaml."
                 report.add(NO_ISSUER, origin, message, hint)
         return
+    if auth.jwks.service is None:
+        return
     services, name = project.mesh.file.services, auth.jwks.service
     origin = project.mesh.origin("auth", "jwks", "service")
     if name not in services:

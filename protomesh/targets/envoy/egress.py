@@ -72,7 +72,7 @@ def _of_the_mesh(topology: Topology, caller: Service, suspended: frozenset[str])
 
 
 def _issues_tokens(topology: Topology, service: Service) -> bool:
-    return topology.auth is not None and topology.auth.service == service.name
+    return topology.auth is not None and topology.auth.keys.service == service.name
 
 
 def _not_in_calls(caller: Service, callee: Service, called: RpcService) -> Body:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from protomesh.model import Auth
+from protomesh.model import Auth, KeySource
 from protomesh.runtime.user import User, user_of
 from tests.integration.envoy import grpc_web
 from tests.integration.envoy.lab import Lab, failure, origin, running_lab
@@ -26,7 +26,7 @@ def auth(key_set: str) -> Auth:
     return Auth(
         issuer=ISSUER,
         audience=AUDIENCE,
-        service="lab",
+        keys=KeySource(service="lab"),
         max_lifetime=timedelta(hours=24),
         key_set=key_set,
         origin=origin(2, "mesh.yaml"),

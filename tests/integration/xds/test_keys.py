@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pytest
 
 from protomesh.contract import compile_project
 from protomesh.control.controller import Controller
+from protomesh.control.key_source import FollowedKeys
 from protomesh.control.service_api import ServiceApi
 from protomesh.model import Layout, Topology
 from protomesh.proxy import EnvoyProcess, Schemas, find
@@ -43,7 +45,7 @@ message WatchResponse {}
 MESH = """\
 name: office
 gateways: [{{listen: "127.0.0.1:{port}"}}]
-auth: {{issuer: "{issuer}", audience: {audience}, jwks: {{service: gate}}}}
+auth: {{issuer: "{issuer}", audience: {audience}, jwks: {{{keys}}}}}
 services:
   desk: {{run: desk.app:app, serves: [desk.v1.DeskService]}}
   gate: {{run: gate.app:app}}
@@ -93,15 +95,15 @@ async def office(run_directory: Path, schemas: Schemas) -> AsyncIterator[Office]
 
 
 @asynccontextmanager
-async def running(run_directory: Path, schemas: Schemas) -> AsyncIterator[Office]:
-    """One run of the mesh; several may follow each other in one directory."""
+async def running(run_directory: Path, schemas: Schemas, keys: str = "service: gate") -> AsyncIterator[Office]:
+    """One run of the mesh; several may follow each other in one directory. `keys` is where they come from."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folder = run_directory / "protos" / "desk" / "v1"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "desk.proto").write_text(PROTO)
-    (run_directory / "mesh.yaml").write_text(MESH.format(port=port, issuer=ISSUER, audience=AUDIENCE))
+    (run_directory / "mesh.yaml").write_text(MESH.format(port=port, issuer=ISSUER, audience=AUDIENCE, keys=keys))
     topology = compile_project(run_directory, variables={}).topology
     layout = Layout(run=PurePosixPath(run_directory), state=PurePosixPath(run_directory) / ".protomesh")
     controller, more = Controller(find(), schemas, layout), asyncio.Event()
@@ -109,6 +111,9 @@ async def running(run_directory: Path, schemas: Schemas) -> AsyncIterator[Office
     await controller.apply(topology)
     api = ServiceApi(layout, controller.set_key_set)
     await api.start()
+    assert topology.auth is not None
+    followed = FollowedKeys(run_directory, topology.auth.keys, controller.set_key_set)
+    following = asyncio.create_task(followed.follow()) if topology.auth.keys.service is None else None
     envoy = await EnvoyProcess.start(find(), bootstrap(topology, layout, {}), layout, concurrency=1)
     try:
         await envoy.wait_live()
@@ -121,6 +126,8 @@ async def running(run_directory: Path, schemas: Schemas) -> AsyncIterator[Office
             await edge.channel_ready()
             yield Office(topology, layout, edge, more)
     finally:
+        if following is not None:
+            following.cancel()
         await envoy.stop()
         await api.stop()
         await controller.stop()
@@ -154,6 +161,38 @@ async def test_a_mesh_that_starts_again_knows_the_keys_it_had(run_directory: Pat
         assert await office.sit(issuer) == "UNAUTHENTICATED"
         await office.publish(issuer.key_set)
         assert await office.sit(issuer) == "OK"
+
+
+async def test_keys_of_a_file_rotate_under_load(run_directory: Path, schemas: Schemas) -> None:
+    """Both are there for a while, as every issuer does it: no call fails, and no stream is cut."""
+    old, new = Issuer("key-1"), Issuer("key-2")
+    file = run_directory / "keys.json"
+    file.write_text(old.key_set)
+    async with running(run_directory, schemas, "file: keys.json") as office:
+        await _until(office, old, "OK")
+        stream = office.watch(old)
+        assert await stream.read() == b""
+        statuses, signing, done = Counter[str](), [old], asyncio.Event()
+
+        async def caller() -> None:
+            while not done.is_set():
+                statuses[await office.sit(signing[0])] += 1
+
+        callers = [asyncio.create_task(caller()) for _ in range(3)]
+        file.write_text(_both(old, new))
+        await _until(office, new, "OK")
+        signing[0] = new
+        called = statuses.total()
+        while statuses.total() < called + 10:  # what was signed before is not on its way any more
+            await asyncio.sleep(0.01)
+        file.write_text(new.key_set)
+        await _until(office, old, "UNAUTHENTICATED")
+        done.set()
+        await asyncio.gather(*callers)
+        assert set(statuses) == {"OK"}
+        office.more.set()
+        assert await stream.read() == b""
+        assert await stream.code() is grpc.StatusCode.OK
 
 
 async def test_streams_outlive_new_keys(office: Office) -> None:
@@ -204,6 +243,12 @@ async def test_only_the_issuer_publishes_keys(office: Office) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as unknown:
         await call(b"")
     assert unknown.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def _until(office: Office, issuer: Issuer, status: str) -> None:
+    async with asyncio.timeout(20):
+        while await office.sit(issuer) != status:
+            await asyncio.sleep(0.05)
 
 
 def _both(one: Issuer, other: Issuer) -> str:
