@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -127,14 +128,25 @@ def _run(reference: str) -> None:
     """Forks a worker for each line that comes: its environment. Tells its pid, and when it has ended how."""
     for module in (reference.partition(":")[0], *_LATER):
         import_module(module)
+    ended, wake = os.pipe()
+    os.set_blocking(wake, False)
     for line in sys.stdin:
+        signal.set_wakeup_fd(wake)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
         pid = os.fork()
         if not pid:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.environ.clear()
             os.environ.update(json.loads(line))
             _become(reference)
         print(pid, flush=True)  # noqa: T201 - the one who asked reads it
+        # Nothing is asked while a worker is there: what there is to read is that the one who asks has gone.
+        gone, _, _ = select.select([sys.stdin, ended], [], [])
+        if sys.stdin in gone:
+            os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
+        os.read(ended, 1)
         print(status, flush=True)  # noqa: T201 - likewise
 
 

@@ -4,6 +4,7 @@ The service knows nothing of this: SQLAlchemy tells what is executed, and when i
 so that nothing goes on while it is killed.
 """
 
+import os
 import socket
 
 from sqlalchemy import Insert, Update, event
@@ -25,7 +26,8 @@ def stop_at(moment: str, kept: str, told: str) -> None:
         if kept in session.info.get("kept", ()):
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.connect(told)
-                connection.recv(1)  # nobody answers: this is where the process ends
+                connection.recv(1)  # nobody answers: this is where the process is killed
+            os._exit(1)  # or the test was
 
     event.listen(Session, "do_orm_execute", _executed)
     event.listen(Session, "before_flush", _flushed)
