@@ -94,14 +94,17 @@ class Jobs:
     async def _keep(self, job: Job) -> None:
         if not job.one_worker:
             await _until(asyncio.get_running_loop().create_future(), job)
-        lease = self._lease(job)
+        lease, away = self._lease(job), False
         while True:
             try:
                 async with lease.held():
+                    away = False
                     await _until(lease.wait_lost(), job)
                 _log.warning("the lease of a job is lost", job=job.name)
             except StatusError as error:
-                _log.warning("the lease of a job can't be asked for", job=job.name, reason=str(error))
+                if not away:  # once per outage: it is repeated until it is over
+                    _log.warning("the lease of a job can't be asked for", job=job.name, reason=str(error))
+                away = True
             await asyncio.sleep(_LOST_SECONDS)
 
     def _lease(self, job: Job) -> Lease:

@@ -1,15 +1,18 @@
 import asyncio
 import contextlib
 import sys
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 from structlog.testing import capture_logs
 
-from protomesh.runtime import App, detached, every
+from protomesh.runtime import App, detached, every, jobs
 from protomesh.runtime.current import current, time_remaining
 from protomesh.runtime.jobs import Jobs
+from protomesh.runtime.store import Unreachable
 
 SHORT = timedelta(milliseconds=1)
 LONG = timedelta(hours=1)
@@ -166,6 +169,53 @@ async def test_the_lock_is_given_up_by_a_worker_that_is_killed(tmp_path: Path) -
         await holder.communicate()
 
 
+class Away:
+    """A database that can't be reached the first times that somebody asks for a lease."""
+
+    def __init__(self, times: int) -> None:
+        self._left = times
+        self.lost = asyncio.Event()
+
+    def lease(self, _name: str) -> Self:
+        """See `Database`."""
+        return self
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncGenerator[None]:
+        """See `Lease`."""
+        if self._left:
+            self._left -= 1
+            raise Unreachable
+        yield
+
+    async def wait_lost(self) -> None:
+        """See `Lease`."""
+        await self.lost.wait()
+        self.lost.clear()
+        self._left = 2
+
+
+async def test_an_outage_is_told_once_and_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job whose lease can't be asked for, or is lost, goes on when the database is back."""
+    monkeypatch.setattr(jobs, "_LOST_SECONDS", 0.01)
+    ran = asyncio.Semaphore(0)
+
+    async def job() -> None:
+        ran.release()
+
+    away: Any = Away(3)
+    with capture_logs() as logs:
+        async with asyncio.timeout(5), Jobs([every(LONG, job, one_worker=True, name="sweep")], tmp_path, away):
+            await ran.acquire()
+            away.lost.set()
+            await ran.acquire()
+    assert [line["event"] for line in logs] == [
+        "the lease of a job can't be asked for",
+        "the lease of a job is lost",
+        "the lease of a job can't be asked for",
+    ]
+
+
 def test_jobs_of_one_name_are_refused() -> None:
     """They would take each other's lock."""
 
@@ -176,3 +226,5 @@ def test_jobs_of_one_name_are_refused() -> None:
     App(jobs=[every(LONG, job), every(SHORT, job, name="other")])
     with pytest.raises(ValueError, match="must be positive"):
         every(timedelta(0), job)
+    with pytest.raises(ValueError, match="one_worker=True, per_mesh=True"):
+        every(LONG, job, per_mesh=True)
