@@ -18,6 +18,7 @@ from protomesh.runtime.events.consumers import Consumer, Consumers
 from protomesh.runtime.events.deadly import DeadlyEvents
 from protomesh.runtime.events.delivery import Delivered, Delivery
 from protomesh.runtime.events.handling import Handling
+from protomesh.runtime.events.lateness import Lateness
 from protomesh.runtime.events.marks import mark
 from protomesh.runtime.events.tables import INBOX
 from protomesh.runtime.method import Method
@@ -67,6 +68,7 @@ class Inbox:
         self._handling = handling
         self._deadly = DeadlyEvents(database=database, now=now)
         self._refusals: Mapping[str, Result] = {}
+        self._lateness = Lateness()
 
     async def apply(self, events: Sequence[Event], publisher: str | None) -> list[Result]:
         """Applies events in their order. Returns a result for each; the last ones get none if time is short.
@@ -156,6 +158,8 @@ class Inbox:
         try:
             async with self._database.begin() as tx:
                 result = await self._apply(tx, event, publisher, blocked)
+                if result == self._too_late(event):
+                    result = self._lateness.judged(event, result)
                 if result.outcome == Result.OUTCOME_FAILED:
                     await tx.rollback()
         except Exception as error:  # noqa: BLE001 - as the handler's own errors
@@ -164,6 +168,14 @@ class Inbox:
             if result is None or result.outcome != Result.OUTCOME_FAILED:
                 return _failed(event.content.type_url.rpartition("/")[2], error)
         return result
+
+    def _too_late(self, event: Event) -> Result:
+        name = event.content.type_url.rpartition("/")[2]
+        return Result(
+            outcome=Result.OUTCOME_FAILED,
+            code=code_pb2.DEADLINE_EXCEEDED,
+            message=f"the consumer of {name} took longer than {self._patience:g} s",
+        )
 
     async def _apply(self, tx: Transaction, event: Event, publisher: str | None, blocked: AbstractSet[str]) -> Result:
         if event.key in blocked:
@@ -187,15 +199,12 @@ class Inbox:
                     )
                     with nullcontext() if self._handling is None else self._handling.of(event.event_id):
                         await consumer.learn(_message(consumer, event), delivery)
+                    self._lateness.handled(event)
         except TimeoutError as error:
             if not limit.expired():
                 return _failed(name, error)
             _log.warning("an event took too long", event_id=event.event_id)
-            return Result(
-                outcome=Result.OUTCOME_FAILED,
-                code=code_pb2.DEADLINE_EXCEEDED,
-                message=f"the consumer of {name} took longer than {self._patience:g} s",
-            )
+            return self._too_late(event)
         except Exception as error:
             if _is_the_databases(error):
                 raise

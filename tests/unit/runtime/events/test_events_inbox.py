@@ -196,6 +196,42 @@ async def test_an_event_that_takes_too_long_is_late_and_not_wrong(subscriber: Da
     assert await loaves(subscriber) == [("a", 1), ("c", 3)]
 
 
+async def test_an_event_that_alone_is_late_counts(subscriber: Database, shelf: Any) -> None:
+    """While others of its kind are handled nothing is missing that it could wait for. Else it says nothing of it."""
+
+    async def besides(loaf: Any, _delivery: Delivery) -> None:
+        if loaf.number == 2:
+            await asyncio.Event().wait()
+
+    shelf.besides = besides
+    inbox = Inbox(subscriber, Consumers([shelf]), patience=timedelta(milliseconds=50))
+    late = event("b", 2)
+    codes: list[int] = []
+    for others in ([], [], [event("a", 1)], [], [event("a", 3), event("c", 4)]):
+        results = await inbox.apply([late, *others], None)
+        assert outcomes(results) == [FAILED, *[APPLIED] * len(others)]
+        codes.append(results[0].code)
+    late_one, counts = code_pb2.DEADLINE_EXCEEDED, code_pb2.ABORTED
+    assert codes == [late_one, late_one, late_one, counts, late_one]
+    (result,) = await inbox.apply([late], None)
+    assert result.message == "the consumer of probe.v1.Baked took longer than 0.05 s; others of its kind do not"
+
+
+async def test_a_statement_that_is_late_fails_by_itself(subscriber: Database, shelf: Any) -> None:
+    """The database is left in the middle of it; once it has ended there, others go on."""
+    long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000000) SELECT max(i) FROM n"
+
+    async def besides(loaf: Any, delivery: Delivery) -> None:
+        if loaf.number == 2:
+            await delivery.tx.execute(text(long))
+
+    shelf.besides = besides
+    inbox = Inbox(subscriber, Consumers([shelf]), patience=timedelta(milliseconds=200))
+    results = await inbox.apply([event("a", 1), event("b", 2), event("c", 3)], None)
+    assert outcomes(results) == [APPLIED, FAILED, APPLIED]
+    assert await loaves(subscriber) == [("a", 1), ("c", 3)]
+
+
 async def test_an_event_that_nobody_here_knows_waits(inbox: Inbox) -> None:
     """A worker of an older release may be asked while a newer one starts."""
     unknown = Event(event_id="1", key="7")
