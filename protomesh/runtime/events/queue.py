@@ -83,28 +83,22 @@ class Queue:
         self._events = frozenset(events)
         self._retries = retries
         self._now = now
+        self.next_due: datetime | None = None
 
     async def take(self, limit: int) -> Batch | None:
-        """Reads what is next, at most `limit` events of each kind; None if there is nothing to do now."""
-        log = self._log
+        """Reads what is next, at most `limit` events of each kind; None if there is nothing to do now.
+
+        `next_due` then says when the next deferred event is to be tried, None if none is. Every change of the database
+        brings somebody here, so to find nothing takes two statements.
+        """
         async with self._database.read() as tx:
-            cursor = await self._cursor(tx) or 0
-            due = _within(await self._due(tx, limit), _BATCH_BYTES)
+            self.next_due = await self._first_due(tx)
+            due: list[_Entry] = []
+            if self.next_due is not None and self.next_due <= self._now():
+                due = _within(await self._due(tx, limit), _BATCH_BYTES)
             left = _BATCH_BYTES - sum(entry.event.ByteSize() for entry in due)
-            rows = await tx.execute(
-                select(log.events)
-                .where(log.events.c.sequence > cursor, self._log.of(self._peer))
-                .order_by(log.events.c.sequence)
-                .limit(limit)
-            )
-            new = _within([_entry(row) for row in rows], left)
-            parked = frozenset(
-                await tx.scalars(
-                    select(log.deferred.c.key)
-                    .where(log.deferred.c.peer == self._peer, log.deferred.c.key.in_({e.key for e in new}))
-                    .distinct()
-                )
-            )
+            new = _within([_entry(row) for row in await self._new(tx, limit)], left)
+            parked = await self._parked(tx, new) if new else frozenset()
         if not due and not new:
             return None
         fresh = [entry for entry in new if entry.event_type in self._events and entry.key not in parked]
@@ -139,16 +133,34 @@ class Queue:
                 await self._advance(tx, passed)
         return bool(passed or outcomes)
 
-    async def next_due(self) -> datetime | None:
-        """When the next deferred event is to be tried; None if none is."""
+    async def _new(self, tx: Transaction, limit: int) -> Sequence[Row[Any]]:
+        log = self._log
+        cursor = select(log.cursors.c.cursor).where(log.cursors.c.peer == self._peer).scalar_subquery()
+        rows = await tx.execute(
+            select(log.events)
+            .where(log.events.c.sequence > func.coalesce(cursor, 0), log.of(self._peer))
+            .order_by(log.events.c.sequence)
+            .limit(limit)
+        )
+        return rows.all()
+
+    async def _parked(self, tx: Transaction, new: Sequence[_Entry]) -> frozenset[str]:
+        log = self._log
+        keys = await tx.scalars(
+            select(log.deferred.c.key)
+            .where(log.deferred.c.peer == self._peer, log.deferred.c.key.in_({entry.key for entry in new}))
+            .distinct()
+        )
+        return frozenset(keys)
+
+    async def _first_due(self, tx: Transaction) -> datetime | None:
         log = self._log
         heads = self._heads()
-        async with self._database.read() as tx:
-            due: datetime | None = await tx.scalar(
-                select(func.min(log.deferred.c.next_time))
-                .join(heads, log.deferred.c.sequence == heads.c.sequence)
-                .where(log.deferred.c.peer == self._peer, log.deferred.c.dead.is_(False))
-            )
+        due: datetime | None = await tx.scalar(
+            select(func.min(log.deferred.c.next_time))
+            .join(heads, log.deferred.c.sequence == heads.c.sequence)
+            .where(log.deferred.c.peer == self._peer, log.deferred.c.dead.is_(False))
+        )
         return due
 
     def _heads(self) -> Any:

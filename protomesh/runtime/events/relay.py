@@ -107,10 +107,9 @@ class Relay:
             await asyncio.sleep(self._retries.pause(max(1, failures)).total_seconds())
 
     async def _follow(self, delivery: "_Deliveries") -> None:
-        feed = changes(self._database)
+        feed = changes(self._database)  # begins at once, and whatever changes from then on ends the wait below
         while True:
-            # Whatever changes from here on ends the wait below.
-            due = await delivery.queue.next_due()
+            due = delivery.queue.next_due
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if due is None else max(0.0, (due - self._now()).total_seconds())):
                     await anext(feed)
