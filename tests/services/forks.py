@@ -124,6 +124,10 @@ class Forks:
         return self._parent.stdout.readline()
 
 
+def _woken(_number: int, _frame: object) -> None:
+    """Without a handler there is nothing to wake up for."""
+
+
 def _run(reference: str) -> None:
     """Forks a worker for each line that comes: its environment. Tells its pid, and when it has ended how."""
     for module in (reference.partition(":")[0], *_LATER):
@@ -132,7 +136,7 @@ def _run(reference: str) -> None:
     os.set_blocking(wake, False)
     for line in sys.stdin:
         signal.set_wakeup_fd(wake)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _woken)
         pid = os.fork()
         if not pid:
             signal.set_wakeup_fd(-1)
