@@ -23,6 +23,7 @@ __all__ = ["NO_JETSTREAM", "Broker", "Connection", "Streams", "reason_of"]
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 5.0
+_CLOSE_SECONDS = 2.0
 _PING_SECONDS = 5
 # How many events a subscriber may have taken and not yet acknowledged, and for how long before they come again.
 _MAX_UNACKNOWLEDGED = 2000
@@ -97,7 +98,8 @@ class Broker:
             yield Connection(client, lost, reasons, self.streams)
         finally:
             with suppress(Exception):
-                await client.close()
+                async with asyncio.timeout(_CLOSE_SECONDS):  # it waits for an end of TLS that may never come
+                    await client.close()
 
 
 class Connection:

@@ -139,6 +139,7 @@ def test_a_broker_carries_events_if_mesh_yaml_says_so(bakery: Mesh, tmp_path: Pa
         until(lambda: ("right", 1) in shelf(bakery))
     finally:
         nats.stop()
-    written = [file for file in (bakery.root / ".protomesh").rglob("*") if file.is_file()]
+    places = (bakery.root / ".protomesh", bakery.run)
+    written = [file for place in places for file in place.rglob("*") if file.is_file()]
     assert [file for file in written if b"s3cret" in file.read_bytes()] == []
     assert "s3cret" not in bakery.protomesh("status", "--json").stdout

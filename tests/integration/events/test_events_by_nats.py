@@ -5,6 +5,7 @@ import subprocess
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from nats.js.api import ConsumerConfig
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from protomesh.control.authority import Authority
 from protomesh.events.v1.event_consumer_service_pb2 import Event, Result
 from protomesh.runtime.events import Retries
 from protomesh.runtime.events.broker import Broker, Streams
@@ -277,3 +279,27 @@ async def test_why_a_broker_is_of_no_use_is_said(tmp_path: Path, caplog: pytest.
         assert said.lower() in why.lower()
         assert "s3cret" not in why
     assert "s3cret" not in caplog.text
+
+
+async def test_a_broker_with_tls_is_who_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the certificates that the system trusts. One that is not trusted is said, and waited for by nobody."""
+    authority = Authority(tmp_path)
+    pair = authority.issue([], datetime.now(UTC))
+    (tmp_path / "chain.pem").write_text(pair.chain)
+    (tmp_path / "key.pem").write_text(pair.key)
+    server = NatsServer(nats_program(), tmp_path)
+    listen = ["--addr", "127.0.0.1", "--port", str(server.port), "--jetstream", "--store_dir", str(tmp_path / "store")]
+    tls = ["--tls", "--tlscert", str(tmp_path / "chain.pem"), "--tlskey", str(tmp_path / "key.pem")]
+    process = await asyncio.create_subprocess_exec(nats_program(), *listen, *tls, stderr=subprocess.DEVNULL)
+    broker = broker_at(f"tls://localhost:{server.port}")
+    try:
+        async with asyncio.timeout(60):
+            while not server.answers():
+                await asyncio.sleep(0.01)
+            assert "certificate verify failed" in await refusal(broker)
+            monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate_file))
+            async with publishing(broker) as relay:
+                assert outcomes(await relay.deliver(BROKER, [event(1)])) == [APPLIED]
+    finally:
+        process.kill()
+        await process.wait()
