@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 
 
@@ -6,3 +8,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite tests/golden, and remove what is stale there"
     )
+
+
+def pytest_configure() -> None:
+    """Takes Ctrl-C where it is ignored: what a shell runs in the background ignores it, and so would all that starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
