@@ -11,6 +11,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Takes Ctrl-C where it is ignored: what a shell runs in the background ignores it, and so would all that starts."""
+    """Takes Ctrl-C where it is ignored: what a shell runs in the background ignores it, and all that this starts."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
