@@ -12,12 +12,11 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from protomesh.model import Audience, Gateway, Method, RestBinding, TcpAddress, Topology
+from protomesh.model import Audience, Gateway, Method, RestBinding, Topology
 
 __all__ = ["command", "examples", "for_operator"]
 
 _FIELD = re.compile(r"{(?P<path>[\w.]+)(?:=[^}]*)?}")
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to connect for it
 _TEXT = FieldDescriptor.CPPTYPE_STRING
 
 
@@ -35,7 +34,7 @@ def examples(topology: Topology, gateway: Gateway, authority: str) -> Iterator[s
     request = _request(method, binding, topology)
     body = f" {shlex.quote(json.dumps(request))}" if request else ""
     yield f"{command()} call {method.full_name}{body}"
-    where, trust = _where(gateway), f"cacert {shlex.quote(authority)} " if _of_development(gateway) else ""
+    where, trust = _where(gateway), f"cacert {shlex.quote(authority)} " if gateway.of_development else ""
     if gateway.reflection:
         how = "-plaintext " if gateway.tls is None else f"-{trust}" if trust else ""
         yield f"grpcurl {how}{f'-d{body} ' if body else ''}{where} {method.full_name}"
@@ -52,14 +51,9 @@ def for_operator(socket: str) -> str:
 
 def _where(gateway: Gateway) -> str:
     """The gateway as this machine reaches it. localhost, where the development CA's certificate has to fit."""
-    host = gateway.listen.host
-    if _of_development(gateway) and host in _EVERYWHERE:
+    if gateway.of_development and gateway.listen.wildcard:
         return f"localhost:{gateway.listen.port}"
-    return str(TcpAddress(_EVERYWHERE.get(host, host), gateway.listen.port))
-
-
-def _of_development(gateway: Gateway) -> bool:
-    return gateway.tls is not None and gateway.tls.development
+    return str(gateway.listen.from_here)
 
 
 def command() -> str:

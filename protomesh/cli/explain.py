@@ -90,7 +90,7 @@ def _callers(topology: Topology, service: Service, method: Method) -> Iterator[_
         yield _Value(name="callers", value=who, source=audience)
     for caller in topology.services.values():
         for call in caller.calls:
-            if call.service == service.name and (not call.methods or method.full_name in call.methods):
+            if call.service == service.name and call.covers(method.full_name):
                 yield _Value(name="callers", value=caller.name, source=str(call.origin))
     yield _Value(name="callers", value="the operator, by a socket of this user", source=_DEFAULT)
 

@@ -29,7 +29,7 @@ def welcome(status: admin.Status, topology: Topology, project: Project, headline
         for gateway in topology.gateways
     ]
     authority = str(project.relative(Path(project.layout.development_ca)))
-    if any(gateway.tls is not None and gateway.tls.development for gateway in topology.gateways):
+    if any(gateway.of_development for gateway in topology.gateways):
         addresses.append(("CA", authority, "what callers have to trust; its key stays here"))
     addresses.append(("operator", f"unix:{project.layout.operator_socket}", "every method, for you only"))
     addresses.append(("logs", str(project.relative(log_file(project.layout, "mesh").parent)), f"{command()} logs -f"))

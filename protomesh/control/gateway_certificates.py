@@ -14,7 +14,7 @@ import psutil
 from protomesh.control.authority import LIFETIME, Authority
 from protomesh.control.certificate import CertificateUnusable, Pair, check_authorities, check_pair
 from protomesh.diagnostics import Problems
-from protomesh.model import Gateway, Layout, Tls
+from protomesh.model import Gateway, Layout, TcpAddress, Tls
 from protomesh.proxy import ConfigurationRefused
 from protomesh.targets.envoy import authorities, certificate
 
@@ -95,7 +95,7 @@ class GatewayCertificates:
         tls = _tls(gateway)
         self._seen[gateway.name] = self._files(tls)  # first: what changes while it is read is read again
         if tls.certificate is None or tls.key is None:
-            pair = self._issued[gateway.name] = self._authority.issue(_names(gateway.listen.host), self._now())
+            pair = self._issued[gateway.name] = self._authority.issue(_names(gateway.listen), self._now())
         else:
             pair = check_pair(self._root / tls.certificate, self._root / tls.key, self._now())
             if (left := (pair.expires - self._now()).days) < _WARNS:
@@ -124,10 +124,10 @@ def _identity(file: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _names(host: str) -> list[str]:
-    """How this machine may be called by whoever reaches it at `host`."""
-    if host not in {"0.0.0.0", "::"}:  # noqa: S104 - compared with
-        return [host, "127.0.0.1", "::1"]
+def _names(listen: TcpAddress) -> list[str]:
+    """How this machine may be called by whoever reaches what listens there."""
+    if not listen.wildcard:
+        return [listen.host, "127.0.0.1", "::1"]
     found = [address.address for addresses in psutil.net_if_addrs().values() for address in addresses]
     return [os.uname().nodename, *(address for address in found if _is_ip(address))]
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 __all__ = ["Address", "TcpAddress", "UnixAddress", "parse_address"]
 
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - by wildcard: it is connected to
+
 
 @dataclass(frozen=True, slots=True)
 class TcpAddress:
@@ -14,6 +16,16 @@ class TcpAddress:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def wildcard(self) -> bool:
+        """Whether who listens here does so at every address of the machine."""
+        return self.host in _LOOPBACK
+
+    @property
+    def from_here(self) -> "TcpAddress":
+        """Where this machine itself connects to reach who listens here."""
+        return TcpAddress(_LOOPBACK.get(self.host, self.host), self.port)
 
 
 @dataclass(frozen=True, slots=True)

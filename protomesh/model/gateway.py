@@ -57,3 +57,8 @@ class Gateway:
     routes: tuple[PrefixRoute, ...] = ()  # longest prefix first
     reflection: bool = True  # whether gRPC reflection answers here
     origin: Origin
+
+    @property
+    def of_development(self) -> bool:
+        """Whether it shows a certificate of the mesh's development CA."""
+        return self.tls is not None and self.tls.development

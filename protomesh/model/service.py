@@ -41,6 +41,10 @@ class Call:
     methods: tuple[str, ...] = ()  # full names; empty for all
     origin: Origin
 
+    def covers(self, full_name: str) -> bool:
+        """Whether it lets a method of the service be called."""
+        return not self.methods or full_name in self.methods
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:

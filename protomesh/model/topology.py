@@ -60,5 +60,5 @@ class Topology:
         for call in sorted(caller.calls, key=lambda call: call.service):
             callee = self.services[call.service]
             for method in callee.methods:
-                if not call.methods or method.full_name in call.methods:
+                if call.covers(method.full_name):
                     yield callee, method

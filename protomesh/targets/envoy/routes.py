@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from protomesh.targets.envoy.names import Body, typed
 
-__all__ = ["all_of", "always", "by_path", "by_prefix", "either", "header"]
+__all__ = ["all_of", "always", "by_path", "by_prefix", "either", "header", "header_input"]
 
 
 def always(route: Body) -> Body:
@@ -34,7 +34,7 @@ def either(choices: Sequence[tuple[Body, Body]], otherwise: Body) -> Body:
 
 def header(name: str, **match: str) -> Body:
     """A predicate on a header; `match` is a field of StringMatcher: exact, prefix or contains."""
-    return {"single_predicate": {"input": _header_input(name), "value_match": match}}
+    return {"single_predicate": {"input": header_input(name), "value_match": match}}
 
 
 def all_of(*predicates: Body) -> Body:
@@ -46,7 +46,7 @@ def _tree(kind: str, routes: Mapping[str, Body], otherwise: Body) -> Body:
     if not routes:  # Envoy refuses an empty map
         return otherwise if _is_matcher(otherwise) else always(otherwise)
     entries = {key: _outcome(route) for key, route in routes.items()}
-    tree = {"input": _header_input(":path"), kind: {"map": entries}}
+    tree = {"input": header_input(":path"), kind: {"map": entries}}
     return {"matcher_tree": tree, "on_no_match": _outcome(otherwise)}
 
 
@@ -61,7 +61,8 @@ def _is_matcher(body: Body) -> bool:
     return not body.keys().isdisjoint(("matcher_tree", "matcher_list", "on_no_match"))
 
 
-def _header_input(name: str) -> Body:
+def header_input(name: str) -> Body:
+    """What a matcher looks at: the value of a header."""
     return {
         "name": "envoy.matching.inputs.request_headers",
         "typed_config": typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header_name=name),

@@ -9,8 +9,9 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/comp
 from protomesh.model import Topology
 from protomesh.targets.envoy.filters.http_filter import Face, HttpFilter
 from protomesh.targets.envoy.names import Body, typed
+from protomesh.targets.envoy.routes import header_input
 
-__all__ = ["body_size_limit", "limited"]
+__all__ = ["body_size_limit", "by_header", "composite", "limited"]
 
 _FRAME = 5  # bytes that gRPC puts before a message
 
@@ -21,23 +22,21 @@ def _config(topology: Topology) -> Body:
         for _, method in topology.methods()
         if not method.client_streaming
     }
-    body: Body = {
-        "extension_config": {
-            "name": "composite",
-            "typed_config": typed("envoy.extensions.filters.http.composite.v3.Composite"),
-        }
-    }
-    if limits:  # Envoy refuses an empty map
-        body["xds_matcher"] = {
-            "matcher_tree": {
-                "input": {
-                    "name": "envoy.matching.inputs.request_headers",
-                    "typed_config": typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header_name=":path"),
-                },
-                "exact_match_map": {"map": {path: {"action": limited(limit)} for path, limit in limits.items()}},
-            }
-        }
-    return body
+    if not limits:  # Envoy refuses an empty map
+        return composite()
+    actions = {path: {"action": limited(limit)} for path, limit in limits.items()}
+    return composite(xds_matcher=by_header(":path", exact_match_map={"map": actions}))
+
+
+def composite(**matcher: Body) -> Body:
+    """A filter that is what a matcher says it is for a call, and nothing for others."""
+    config = typed("envoy.extensions.filters.http.composite.v3.Composite")
+    return {"extension_config": {"name": "composite", "typed_config": config}, **matcher}
+
+
+def by_header(name: str, **tree: Body) -> Body:
+    """A matcher that looks up the value of a header."""
+    return {"matcher_tree": {"input": header_input(name), **tree}}
 
 
 def limited(limit: int) -> Body:

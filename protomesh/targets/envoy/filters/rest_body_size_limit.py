@@ -6,7 +6,7 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/comp
 """
 
 from protomesh.model import Topology
-from protomesh.targets.envoy.filters.body_size_limit import limited
+from protomesh.targets.envoy.filters.body_size_limit import by_header, composite, limited
 from protomesh.targets.envoy.filters.grpc_json_transcoder import largest_body
 from protomesh.targets.envoy.filters.http_filter import Face, HttpFilter
 from protomesh.targets.envoy.names import Body, typed
@@ -17,28 +17,14 @@ __all__ = ["rest_body_size_limit"]
 def _config(topology: Topology) -> Body:
     passed = sorted({route.prefix for gateway in topology.gateways for route in gateway.routes})
     by_type = _unless("content-type", ["application/grpc"], {"action": limited(largest_body(topology))})
-    return {
-        "extension_config": {
-            "name": "composite",
-            "typed_config": typed("envoy.extensions.filters.http.composite.v3.Composite"),
-        },
-        "xds_matcher": _unless(":path", passed, {"matcher": by_type}) if passed else by_type,
-    }
+    return composite(xds_matcher=_unless(":path", passed, {"matcher": by_type}) if passed else by_type)
 
 
 def _unless(header: str, prefixes: list[str], otherwise: Body) -> Body:
     """Lets calls pass whose header begins so."""
     skip = {"name": "skip", "typed_config": typed("envoy.extensions.filters.common.matcher.action.v3.SkipFilter")}
-    return {
-        "matcher_tree": {
-            "input": {
-                "name": "envoy.matching.inputs.request_headers",
-                "typed_config": typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header_name=header),
-            },
-            "prefix_match_map": {"map": {prefix: {"action": skip} for prefix in prefixes}},
-        },
-        "on_no_match": otherwise,
-    }
+    actions = {prefix: {"action": skip} for prefix in prefixes}
+    return by_header(header, prefix_match_map={"map": actions}) | {"on_no_match": otherwise}
 
 
 rest_body_size_limit = HttpFilter(
