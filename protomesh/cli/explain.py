@@ -71,6 +71,7 @@ def _policy(method: Method) -> list[_Value]:
     ]
     if method.scopes:
         rows.append(row("scopes", " ".join(method.scopes)))
+    rows += [row("client", name, "clients") for name in method.clients]
     rows += [_Value(name="error", value=name, source=str(method.origin)) for name in method.errors]
     rows += [
         _Value(name="rest", value=f"{b.verb} {b.template}{'' if b.enabled else ' (off)'}", source=str(b.origin))
@@ -82,11 +83,14 @@ def _policy(method: Method) -> list[_Value]:
 def _callers(topology: Topology, service: Service, method: Method) -> Iterator[_Value]:
     """Who may call, and the line that lets them."""
     audience = str(method.origins.get("audience", _DEFAULT))
+    certificate = " with a certificate" if method.clients else ""
     if method.audience is Audience.PUBLIC:
-        yield _Value(name="callers", value="anybody at the edge", source=audience)
+        yield _Value(name="callers", value=f"anybody{certificate} at the edge", source=audience)
     elif method.audience is Audience.USER:
         scopes = f" with the scopes {' '.join(method.scopes)}" if method.scopes else ""
-        who = f"users at the edge{scopes}" if topology.auth else "nobody at the edge: mesh.yaml has no auth"
+        who = (
+            f"users{certificate} at the edge{scopes}" if topology.auth else "nobody at the edge: mesh.yaml has no auth"
+        )
         yield _Value(name="callers", value=who, source=audience)
     for caller in topology.services.values():
         for call in caller.calls:

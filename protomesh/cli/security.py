@@ -21,7 +21,7 @@ class Exposure:
     origin: Origin
 
 
-_PUBLIC = "PUBLIC methods, which anybody may call"
+_PUBLIC = "PUBLIC methods, which anybody may call, or whoever shows a certificate of those named"
 _UNLIMITED = "Writes without a rate limit"
 _NO_SCOPE = "USER methods without a scope, where any valid token will do"
 _PLAIN = "Plain text"
@@ -57,7 +57,8 @@ def exposures(topology: Topology, overrides: Sequence[Override], root: Path) -> 
 def _of_method(method: Method) -> Iterator[Exposure]:
     audience = method.origins.get("audience", method.origin)
     if method.audience is Audience.PUBLIC:
-        yield Exposure(kind=_PUBLIC, what=method.full_name, origin=audience)
+        who = f", by {', '.join(method.clients)}" if method.clients else ""
+        yield Exposure(kind=_PUBLIC, what=f"{method.full_name}{who}", origin=audience)
     if method.exposed and method.safety is not Safety.NO_SIDE_EFFECTS and method.rate_limit is None:
         yield Exposure(kind=_UNLIMITED, what=method.full_name, origin=method.origin)
     if method.audience is Audience.USER and not method.scopes:

@@ -30,6 +30,8 @@ __all__ = [
 RESERVED = frozenset({"edge-api", "none", "operator", "operator-api", "service-api", "xds"})
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_URI_NAME = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]+")
+_DNS_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _CORS_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
 
 
@@ -123,6 +125,14 @@ def _prefix(value: Any) -> str:
     text = _text(value, "a path prefix")
     if not (text.startswith("/") and text.endswith("/")):
         raise _refuse(f"{text!r} is not a path prefix", "Begin and end it with a slash: /legacy/.")
+    return text
+
+
+def _client(value: Any) -> str:
+    text = _text(value, "the name of a certificate")
+    if not (_URI_NAME.fullmatch(text) or _DNS_NAME.fullmatch(text)):
+        hint = "Write a URI or a DNS name as the certificate has it: spiffe://partner.example/billing."
+        raise _refuse(f"{text!r} is no name that a certificate could have", hint)
     return text
 
 
@@ -264,6 +274,7 @@ class Override(_Section):
     timeout: Duration | None = None
     audience: AudienceName | None = None
     rate_limit: RateLimitFile | None = None
+    clients: Annotated[list[Annotated[str, PlainValidator(_client)]], Field(min_length=1)] | None = None
 
 
 class KeysFile(_Section):

@@ -51,6 +51,7 @@ class _Policy:
     timeout: timedelta | None
     audience: Audience
     rate_limit: RateLimit | None
+    clients: tuple[str, ...] = ()
     origins: Mapping[str, Origin]
 
 
@@ -160,10 +161,12 @@ def _override(
 
 def _settings(override: Override | None) -> Iterator[tuple[str, Any]]:
     """What an override sets, in the model's types."""
-    for name in ("timeout", "audience", "rate_limit"):
+    for name in ("timeout", "audience", "rate_limit", "clients"):
         value = getattr(override, name, None)
         if isinstance(value, RateLimitFile):
             yield name, RateLimit(requests=value.requests, per=value.per)
+        elif isinstance(value, list):
+            yield name, tuple(value)
         elif value is not None:
             yield name, value
 
@@ -180,6 +183,8 @@ def _check_defaults(before: _Policy, after: _Policy, method: MethodDeclaration, 
 def _wider(new: Any, current: Any) -> bool:
     if isinstance(new, Audience):
         return _WIDTH.index(new) > _WIDTH.index(current)
+    if isinstance(new, tuple):
+        return bool(current) and not set(new) <= set(current)
     if current is None or new is None:
         return new is None and current is not None
     if isinstance(new, RateLimit):
@@ -192,11 +197,17 @@ def _written(value: Any) -> str:
         return value.name
     if isinstance(value, RateLimit):
         return f"{value.requests} per {format_duration(value.per)}"
+    if isinstance(value, tuple):
+        return ", ".join(value)
     return "none" if value is None else format_duration(value)
 
 
 def _method(contract: Contract, service: ServiceDeclaration, method: MethodDeclaration, policy: _Policy) -> Method:
-    kept = ("timeout", "audience", "scopes", "safety", "retry", "rate_limit", "max_request_bytes")
+    exposed = policy.audience is not Audience.INTERNAL
+    kept = ("timeout", "audience", "scopes", "clients", "safety", "retry", "rate_limit", "max_request_bytes")
+    origins = {name: policy.origins[name] for name in kept if name in policy.origins}
+    if not exposed:
+        origins.pop("clients", None)  # it is about callers at the edge
     errors = (contract.find_error(name, service.package) for name in method.policy.errors)
     return Method(
         full_name=method.full_name,
@@ -206,16 +217,17 @@ def _method(contract: Contract, service: ServiceDeclaration, method: MethodDecla
         server_streaming=method.server_streaming,
         audience=policy.audience,
         scopes=tuple(method.policy.scopes) if policy.audience is Audience.USER else (),
+        clients=policy.clients if exposed else (),
         safety=method.safety,
         timeout=policy.timeout,
         retry=_retry(method),
         rate_limit=policy.rate_limit,
         max_request_bytes=method.policy.max_request_bytes or DEFAULT_MAX_REQUEST_BYTES,
         errors=tuple(filter(None, errors)),
-        rest=rest_bindings(method) if policy.audience is not Audience.INTERNAL else (),
+        rest=rest_bindings(method) if exposed else (),
         deprecated=method.deprecated,
         origin=method.origin,
-        origins={name: policy.origins[name] for name in kept if name in policy.origins},
+        origins=origins,
     )
 
 

@@ -35,6 +35,7 @@ class Method:
     server_streaming: bool = False
     audience: Audience = Audience.INTERNAL
     scopes: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()  # URIs and DNS names: who calls at the edge shows a certificate with one of them
     safety: Safety = Safety.UNSAFE
     timeout: timedelta | None  # None only for streams that have no deadline
     retry: RetryPolicy | None  # None for streams, and where the contract turns repeats off
@@ -44,8 +45,8 @@ class Method:
     rest: tuple[RestBinding, ...] = ()
     deprecated: bool = False
     origin: Origin
-    # Which line set a value: "timeout", "audience", "scopes", "safety", "retry", "rate_limit", "max_request_bytes".
-    # A value that is not here is a default.
+    # Which line set a value: "timeout", "audience", "scopes", "clients", "safety", "retry", "rate_limit",
+    # "max_request_bytes". A value that is not here is a default.
     origins: Mapping[str, Origin] = field(default_factory=dict)
 
     @property

@@ -97,7 +97,7 @@ def test_the_list_is_for_people_or_for_programs(project: Path, capsys: pytest.Ca
     """A kind of which there is nothing is said, so that nobody wonders whether it was looked for."""
     check_security(project, "base", json=False)
     printed = capsys.readouterr().out
-    assert "PUBLIC methods, which anybody may call: 1\n  desk.v1.DeskService/Look" in printed
+    assert "whoever shows a certificate of those named: 1\n  desk.v1.DeskService/Look" in printed
     (project / "envoy/overrides/slow.yaml").unlink()
     (project / "envoy/bootstrap.yaml").unlink()
     (project / "mesh.yaml").write_text(MESH.partition("overrides:")[0])
@@ -110,6 +110,19 @@ def test_the_list_is_for_people_or_for_programs(project: Path, capsys: pytest.Ca
         "protos/desk/v1/desk.proto",
         11,
     )
+
+
+def test_clients_with_certificates_are_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A PUBLIC method for certain programs is still listed, with their names; `explain` says where they come from."""
+    mesh = MESH.replace("tls: dev", "tls: {clients: {ca: partners.pem}}")
+    named = '  desk.v1.DeskService/Look: {clients: ["spiffe://a.test/b", c.test]}\n'
+    (project / "mesh.yaml").write_text(mesh + named)
+    check_security(project, "base", json=False)
+    assert "desk.v1.DeskService/Look, by spiffe://a.test/b, c.test" in capsys.readouterr().out
+    explain(project, "base", "Look", json=True)
+    policy = [(v["name"], v["value"], v["source"]) for v in json.loads(capsys.readouterr().out)["policy"]]
+    assert ("client", "spiffe://a.test/b", "mesh.yaml:13:30") in policy
+    assert ("callers", "anybody with a certificate at the edge", "protos/desk/v1/desk.proto:11:37") in policy
 
 
 @pytest.mark.parametrize(

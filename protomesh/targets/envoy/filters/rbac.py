@@ -1,7 +1,7 @@
-"""Asks for the scopes that a method's contract names: the token must have them all.
+"""Asks for what mesh.yaml and a method's contract name: a certificate of certain clients, and scopes of the token.
 
-Behind jwt_authn, which has verified the token and noted its claims. A method without scopes passes.
-https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/rbac_filter
+Behind jwt_authn, which has verified the token and noted its claims; the gateway has verified the certificate. A method
+with neither passes. https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/rbac_filter
 """
 
 from protomesh.model import Method
@@ -12,14 +12,14 @@ from protomesh.targets.envoy.names import Body, typed
 __all__ = ["rbac"]
 
 
-def _scopes(method: Method) -> Body | None:
-    if not method.scopes:
+def _allowed(method: Method) -> Body | None:
+    needed = [_has(scope) for scope in method.scopes]
+    if method.clients:
+        needed.append({"or_ids": {"ids": [_shows(name) for name in method.clients]}})
+    if not needed:
         return None
-    policy = {
-        "permissions": [{"any": True}],
-        "principals": [{"and_ids": {"ids": [_has(scope) for scope in method.scopes]}}],
-    }
-    rules: Body = {"action": "ALLOW", "policies": {"scopes": policy}}
+    policy = {"permissions": [{"any": True}], "principals": [{"and_ids": {"ids": needed}}]}
+    rules: Body = {"action": "ALLOW", "policies": {"allowed": policy}}
     return typed("envoy.extensions.filters.http.rbac.v3.RBACPerRoute", rbac={"rules": rules})
 
 
@@ -33,9 +33,14 @@ def _has(scope: str) -> Body:
     return {"sourced_metadata": {"metadata_matcher": matcher, "metadata_source": "DYNAMIC"}}
 
 
+def _shows(name: str) -> Body:
+    """Envoy compares each URI and DNS name of the certificate; who shows none has no name."""
+    return {"authenticated": {"principal_name": {"exact": name}}}
+
+
 rbac = HttpFilter(
     name="rbac",
     type="envoy.extensions.filters.http.rbac.v3.RBAC",
     faces=frozenset({Face.EDGE}),
-    per_method=_scopes,
+    per_method=_allowed,
 )
