@@ -1,14 +1,19 @@
 """Everything in `generated/` that the contracts and mesh.yaml make: what is there and what should be."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from protomesh.atomic_file import write_atomically
 from protomesh.cli.project import Project
 from protomesh.contract import compile_project
 from protomesh.contract.generate import generate_python
 from protomesh.contract.include import materialize
+from protomesh.model import Topology
 from protomesh.targets.envoy import review
+from protomesh.targets.openapi import document
 
 __all__ = ["generate", "stale"]
 
@@ -33,17 +38,22 @@ def stale(project: Project) -> list[Path]:
 
 def _update(project: Project, *, write: bool) -> list[Path]:
     materialize(project.root)
-    review = _review(project)
-    return sorted([*generate_python(project.root, write=write), *_replace(project, review, write=write)])
+    # The base environment with no variable set: the same on every machine.
+    topology = compile_project(project.root, variables={}).topology
+    made = {"envoy": review(topology), "openapi": {"openapi.json": _openapi(topology)}}
+    changed = generate_python(project.root, write=write)
+    for folder, files in made.items():
+        changed += _replace(project.root / "generated" / folder, files, write=write)
+    return sorted(changed)
 
 
-def _review(project: Project) -> Mapping[str, str]:
-    """Envoy's configuration in the base environment with no variable set: the same on every machine."""
-    return review(compile_project(project.root, variables={}).topology)
+def _openapi(topology: Topology) -> str:
+    described = document(topology, FileDescriptorSet.FromString(topology.descriptors))
+    return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
 
 
-def _replace(project: Project, files: Mapping[str, str], *, write: bool) -> list[Path]:
-    target = project.root / "generated" / "envoy"
+def _replace(target: Path, files: Mapping[str, str], *, write: bool) -> list[Path]:
+    """Makes a folder hold these files, by name, and no others."""
     changed = [target / name for name, text in files.items() if _read(target / name) != text]
     gone = [path for path in target.rglob("*") if path.is_file() and str(path.relative_to(target)) not in files]
     if write:

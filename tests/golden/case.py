@@ -2,8 +2,8 @@
 
 `in.proto` (or a tree `protos/`) and `mesh.yaml` go in. `mesh.<environment>.yaml` is compiled as that environment, and
 `variables.env` holds the environment variables, NAME=value on each line; all else in the folder is part of the
-project. Out come `error.txt` if the project has errors, else one file for each of OUTPUTS; `warnings.txt` in both
-cases if there are warnings.
+project. Out come `error.txt` if the project has errors, else a file for each of OUTPUTS that has something to say;
+`warnings.txt` in both cases if there are warnings.
 """
 
 import shutil
@@ -27,7 +27,8 @@ def results(case: str, project: Path) -> dict[str, str]:
         compilation = compiled(case, project)
     except InvalidProject as invalid:
         return {ERROR: _lines(invalid.problems.errors), **_warnings(invalid.problems)}
-    return {name: text(compilation) for name, text in OUTPUTS.items()} | _warnings(compilation.problems)
+    texts = {name: output(compilation) for name, output in OUTPUTS.items()}
+    return {name: text for name, text in texts.items() if text} | _warnings(compilation.problems)
 
 
 def compiled(case: str, project: Path) -> Compilation:

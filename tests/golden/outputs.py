@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from protomesh.contract import Compilation
 from tests.golden.envoy_yaml import envoy_yaml
 from tests.golden.model_yaml import model_yaml
+from tests.golden.openapi_yaml import openapi_yaml
 
 __all__ = ["OUTPUTS"]
 
@@ -12,4 +13,5 @@ __all__ = ["OUTPUTS"]
 OUTPUTS: Mapping[str, Callable[[Compilation], str]] = {
     "model.yaml": model_yaml,
     "envoy.yaml": envoy_yaml,
+    "openapi.yaml": openapi_yaml,
 }

@@ -1,0 +1,19 @@
+"""What a golden case is as OpenAPI."""
+
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from protomesh.contract import Compilation
+from protomesh.targets.envoy import dump
+from protomesh.targets.openapi import document
+
+__all__ = ["openapi_yaml"]
+
+
+def openapi_yaml(compilation: Compilation) -> str:
+    """Paths, tags and schemas; the rest is the same for every project. Nothing where there is no REST."""
+    topology = compilation.topology
+    found = document(topology, FileDescriptorSet.FromString(topology.descriptors))
+    if not found["paths"]:
+        return ""
+    schemas = {name: schema for name, schema in found["components"]["schemas"].items() if name != "google.rpc.Status"}
+    return dump({"tags": found["tags"], "paths": found["paths"], "schemas": schemas})
