@@ -12,7 +12,7 @@ export VENV
 # A service that runs make itself must not be taken for a part of this one.
 unexport MAKEFLAGS MFLAGS
 
-.PHONY: help up down dev proto test soak check call status logs restart explain format docs extra lock clean
+.PHONY: help up down dev proto clients test soak check call status logs restart explain format docs extra lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these verbs
@@ -35,6 +35,10 @@ dev: ## run the mesh in this terminal, follow its logs, restart what you edit
 proto: ## generate everything in generated/ from the contracts
 	@scripts/setup up
 	@scripts/proto
+
+clients: ## generate clients in other languages: FOR=go,typescript or all whose tools are here, INTERNAL=1
+	@scripts/setup up
+	@"$(VENV)/bin/protomesh" clients $(if $(FOR),--for '$(FOR)') $(if $(INTERNAL),--internal)
 
 test: ## run every test, or ARGS="-k words"
 	@scripts/setup extra

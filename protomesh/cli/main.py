@@ -180,6 +180,23 @@ def proto(
     run(project, check=check)
 
 
+@app.command()
+def clients(
+    languages: Annotated[
+        str | None,
+        typer.Option("--for", metavar="LANG,...", help="go, typescript ...; else all whose tools are here."),
+    ] = None,
+    internal: Annotated[
+        bool, typer.Option("--internal", help="With INTERNAL methods, for services of the mesh.")
+    ] = False,
+    project: ProjectOption = None,
+) -> None:
+    """Generate clients in other languages: packages in generated/ that build with each language's own tool."""
+    from protomesh.cli.clients import clients as run  # noqa: PLC0415
+
+    run(project, languages, internal=internal)
+
+
 @render_app.command("envoy")
 def render_envoy(
     output: Annotated[

@@ -1,6 +1,5 @@
 """Typed Python for the contracts of a project: stubs and package facades below `generated/python`."""
 
-import filecmp
 import shlex
 import subprocess
 import sys
@@ -8,10 +7,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from protomesh.atomic_file import write_atomically
 from protomesh.contract.include import materialize
 from protomesh.contract.sources import compile_protos, proto_files
 from protomesh.diagnostics import InvalidProject, Problems
+from protomesh.file_tree import replace_tree
 from protomesh.model import Origin
 
 __all__ = ["generate_python", "python_directory"]
@@ -50,7 +49,7 @@ def generate_python(root: Path, *, write: bool = True) -> list[Path]:
         if sources:
             _protoc(root, sources, fresh, _executables(Path(temporary)))
             _complete(fresh)
-        return _replace(fresh, python_directory(root), write=write)
+        return replace_tree(fresh, python_directory(root), write=write)
 
 
 def _executables(folder: Path) -> Mapping[str, Path]:
@@ -108,27 +107,3 @@ def _complete(out: Path) -> None:
         for name, content in (("__init__.py", _INIT), ("py.typed", "")):
             if not (folder / name).exists():
                 (folder / name).write_text(content)
-
-
-def _replace(fresh: Path, target: Path, *, write: bool) -> list[Path]:
-    """Makes `target` hold what `fresh` holds, file by file."""
-    made = {path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()}
-    changed: list[Path] = []
-    for name in sorted(made):
-        old, new = target / name, fresh / name
-        if old.is_file() and filecmp.cmp(old, new, shallow=False):
-            continue
-        changed.append(old)
-        if write:
-            old.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(old, new.read_bytes())
-    stale = [path for path in target.rglob("*") if path.is_file() and path.relative_to(target) not in made]
-    changed += [path for path in stale if "__pycache__" not in path.parts]
-    if not write:
-        return sorted(changed)
-    for path in stale:
-        path.unlink()
-    for folder in sorted((path for path in target.rglob("*") if path.is_dir()), reverse=True):
-        if not any(folder.iterdir()):
-            folder.rmdir()
-    return sorted(changed)

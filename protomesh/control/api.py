@@ -7,7 +7,7 @@ import grpc.aio
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_health.v1 import health_pb2_grpc
 
-from protomesh.control.exposure import exposed_files
+from protomesh.contract.exposure import exposed_files
 from protomesh.control.health import Health
 from protomesh.control.reflection import Reflection
 from protomesh.control.unix_server import unix_server

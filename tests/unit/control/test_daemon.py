@@ -23,7 +23,7 @@ from protomesh.control.lock import AlreadyRunning, exclusive
 from protomesh.control.run_status import Phase
 from protomesh.model import Layout
 from protomesh.supervisor import RunDirectoryRefused, claim, layout_for
-from tests.unit.control.conftest import Compile
+from tests.unit.conftest import Compile
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, SourceCodeInfo
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from protomesh.control.exposure import exposed_files
+from protomesh.contract.exposure import exposed_files
 from protomesh.model import Topology
 
 

@@ -10,7 +10,7 @@ from google.protobuf.descriptor_pb2 import (
     ServiceDescriptorProto,
 )
 
-from protomesh.control.comments import Comments, Path
+from protomesh.contract.comments import Comments, Path
 from protomesh.model import Topology
 
 __all__ = ["exposed_files"]

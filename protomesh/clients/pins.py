@@ -1,0 +1,24 @@
+"""Versions of what is fetched to make clients, and of what the clients are built with.
+
+A generator and the library that its code runs on belong together: change them together, and let tests/clients judge.
+"""
+
+__all__ = ["GO", "GO_TOOLS", "NPM", "NPM_TOOLS"]
+
+GO = {
+    "google.golang.org/genproto": "v0.0.0-20261026165753-2ffab32bce7e",
+    "google.golang.org/genproto/googleapis/rpc": "v0.0.0-20261110000943-09e21b237f2c",
+    "google.golang.org/grpc": "v1.85.0",
+    "google.golang.org/protobuf": "v1.36.12",
+}
+GO_TOOLS = {
+    "google.golang.org/grpc/cmd/protoc-gen-go-grpc": "v1.6.2",
+    "google.golang.org/protobuf/cmd/protoc-gen-go": GO["google.golang.org/protobuf"],
+}
+NPM = {
+    "@bufbuild/protobuf": "2.17.0",
+    "@connectrpc/connect": "2.2.0",
+    "@connectrpc/connect-node": "2.2.0",
+    "@connectrpc/connect-web": "2.2.0",
+}
+NPM_TOOLS = {"@bufbuild/protoc-gen-es": NPM["@bufbuild/protobuf"]}
