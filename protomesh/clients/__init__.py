@@ -4,7 +4,7 @@ In go a `Topology` and a language's name; out comes a folder. One file a languag
 and what goes beside them, so that a package is complete: a manifest, a table of the methods, and the function that
 finds a declared error. Texts of that kind are in `templates/`; versions of everything fetched are in `pins`.
 
-It imports `contract` and `model`. It is never imported by what runs a mesh.
+It imports `contract`, `model` and what writes files. It is never imported by what runs a mesh.
 """
 
 from protomesh.clients.generate import Generated, generate_client

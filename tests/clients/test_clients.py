@@ -1,0 +1,204 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protomesh.clients import LANGUAGES
+from protomesh.testing.mesh import started
+from tests.integration.envoy.tokens import Issuer
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+VALUES = [
+    {"currency": "EUR", "units": "12", "nanos": 990000000, "seconds": "1700000000", "fraction": 5,
+     "paths": ["title", "price.units"], "text": "Darjeeling", "signed": "1", "unsigned": "1"},
+    {"currency": "JPY", "units": "-9223372036854775808", "nanos": -999999999, "seconds": "-62135596800", "fraction": 0,
+     "paths": [], "text": "Grüße, 抹茶 \U0001f375 \u202eab e\u0301", "signed": "-9223372036854775808", "unsigned": "0"},
+    {"currency": "", "units": "9223372036854775807", "nanos": 999999999, "seconds": "253402300799",
+     "fraction": 999999999, "paths": ["*"], "text": 'a\u0000b\n"\\', "signed": "9223372036854775807",
+     "unsigned": "18446744073709551615"},
+    {"currency": "", "units": "0", "nanos": 0, "seconds": "0", "fraction": 0, "paths": [], "text": "",
+     "signed": "-9007199254740993", "unsigned": "9007199254740993"},
+]  # fmt: skip
+"""Limits of 64 bits and of what a double holds, the first and last second that a timestamp may be, texts."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The mesh of tests/clients/probe, up, and a place for packages beside its contracts."""
+
+    root: Path
+    gateway: str
+    token: str
+    vectors: Path
+
+    def client(self, language: str) -> Path:
+        """Generates the client in a language, as a user does; and copies the program that uses it beside."""
+        protomesh(self.root, "clients", "--for", language)
+        program = self.root / language
+        shutil.copytree(HERE / language, program, dirs_exist_ok=True)
+        return program
+
+    def run(self, folder: Path, *command: str | Path, **variables: str) -> dict[str, Any]:
+        """Runs a program and returns its lines, by their step."""
+        environment = {
+            **os.environ,
+            "PROBE_ADDRESS": self.gateway,
+            "PROBE_TOKEN": self.token,
+            "PROBE_VECTORS": str(self.vectors),
+            **variables,
+        }
+        lines = map(json.loads, output(folder, *command, environment=environment).splitlines())
+        return {line.pop("step"): line for line in lines}
+
+
+def output(folder: Path, *command: str | Path, environment: dict[str, str] | None = None) -> str:
+    """Runs a program, which has to end well."""
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def protomesh(root: Path, *arguments: str) -> None:
+    """Runs the command in a project."""
+    output(root, sys.executable, "-c", "from protomesh.cli.main import main; main()", *arguments)
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
+    """The mesh, with a token for alice."""
+    folder = tmp_path_factory.mktemp("clients")
+    root = folder / "probe"
+    shutil.copytree(HERE / "probe", root, ignore=shutil.ignore_patterns("generated", ".protomesh"))
+    issuer = Issuer()
+    (root / "keys.json").write_text(issuer.key_set)
+    protomesh(root, "proto")
+    tools = ROOT / ".protomesh/tools"  # built once for a checkout
+    tools.mkdir(parents=True, exist_ok=True)
+    (root / ".protomesh/tools").symlink_to(tools)
+    vectors = folder / "vectors.json"
+    vectors.write_text(json.dumps([{"values": values, "bytes": encoded(values).hex()} for values in VALUES]))
+    with started(root, folder / "run") as mesh:
+        yield Probe(root, mesh.gateway, issuer.token(iss="https://probe.test", aud="probe"), vectors)
+
+
+def encoded(values: dict[str, Any]) -> bytes:
+    """A probe.v1.Sample by the rules of the wire format: https://protobuf.dev/programming-guides/encoding/."""
+
+    def varint(number: int) -> bytes:
+        number &= 2**64 - 1
+        return bytes([number]) if number < 128 else bytes([number % 128 | 128]) + varint(number >> 7)
+
+    def integer(field: int, value: Any) -> bytes:
+        return varint(field << 3) + varint(int(value)) if int(value) else b""
+
+    def block(field: int, content: bytes) -> bytes:
+        return varint(field << 3 | 2) + varint(len(content)) + content
+
+    def text(field: int, value: str) -> bytes:
+        return block(field, value.encode()) if value else b""
+
+    return b"".join([
+        block(1, text(1, values["currency"]) + integer(2, values["units"]) + integer(3, values["nanos"])),
+        block(2, integer(1, values["seconds"]) + integer(2, values["fraction"])),
+        block(3, b"".join(block(1, path.encode()) for path in values["paths"])),
+        text(4, values["text"]),
+        integer(5, values["signed"]),
+        integer(6, values["unsigned"]),
+    ])  # fmt: skip
+
+
+def go(probe: Probe) -> dict[str, Any]:
+    """Builds and runs the program in Go."""
+    folder = probe.client("go")
+    output(folder, "go", "build", "-p", "1", "-mod=mod", "-o", "program", ".")
+    return probe.run(folder, folder / "program")
+
+
+PROGRAMS: dict[str, Callable[[Probe], dict[str, Any]]] = {"go": go}
+
+
+def test_every_language_that_is_called_tested_is() -> None:
+    """The docs' table is made of the same flag."""
+    assert set(PROGRAMS) == {language.name for language in LANGUAGES.values() if language.tested}
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
+def said(request: pytest.FixtureRequest, probe: Probe) -> dict[str, Any]:
+    """What a program printed, by step."""
+    return PROGRAMS[request.param](probe)
+
+
+@pytest.mark.timeout(600)  # the first one builds the program, and perhaps tools
+def test_a_unary_call_has_metadata_both_ways(said: dict[str, Any]) -> None:
+    """The token is one of them: the service says whose it is in a trailer."""
+    assert said["unary"] == {"text": "hello", "answer": "ping", "user": "alice"}
+
+
+def test_a_server_streams(said: dict[str, Any]) -> None:
+    """To its end."""
+    assert said["stream"] == {"numbers": [1, 2, 3]}
+
+
+def test_both_stream_at_once(said: dict[str, Any]) -> None:
+    """Each message is answered before the next one is sent; where the transport can."""
+    assert said.get("talk") == {"texts": ["ONE", "TWO"], "ended": True}
+
+
+def test_a_deadline_ends_a_call(said: dict[str, Any]) -> None:
+    """DEADLINE_EXCEEDED."""
+    assert said["deadline"] == {"code": 4}
+
+
+def test_a_declared_error_is_found_by_its_type(said: dict[str, Any]) -> None:
+    """And another type is not."""
+    assert said["error"] == {"code": 9, "found": True, "another": False, "sku": "tea", "available": 2}
+
+
+def test_without_a_token_nobody_gets_in(said: dict[str, Any]) -> None:
+    """UNAUTHENTICATED, as this language reads it."""
+    assert said["without a token"] == {"code": 16}
+
+
+def test_the_table_says_what_the_contract_says(said: dict[str, Any]) -> None:
+    """Of Echo."""
+    assert said["table"] == {"deadline": 2000, "repeatable": True, "user": True}
+
+
+def test_values_are_the_same_in_every_language(said: dict[str, Any]) -> None:
+    """Byte for byte: encoded by the language, decoded by it, and after a trip through the mesh."""
+    expected = [encoded(values).hex() for values in VALUES]
+
+    assert said["vectors"] == {"encoded": expected, "echoed": expected, "decoded": VALUES}
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda values: values["text"][:9])
+def test_values_are_the_same_by_rest(probe: Probe, values: dict[str, Any]) -> None:
+    """64-bit numbers are texts there; what is empty is left out or is not, which is the same."""
+    sample = {
+        "price": {"currencyCode": values["currency"], "units": values["units"], "nanos": values["nanos"]},
+        "mask": ",".join(values["paths"]),
+        "text": values["text"],
+        "signed": values["signed"],
+        "unsigned": values["unsigned"],
+    }
+    request = urllib.request.Request(
+        f"http://{probe.gateway}/v1/echo",
+        json.dumps({"sample": sample}).encode(),
+        {"authorization": f"Bearer {probe.token}", "content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as response:
+        answer = json.load(response)["sample"]
+
+    assert {key: answer["price"].get(key, 0) for key in ("nanos",)} == {"nanos": values["nanos"]}
+    assert answer["price"].get("units", "0") == values["units"]
+    assert [answer.get(key, "") for key in ("mask", "text")] == [sample["mask"], values["text"]]
+    assert [answer.get(key, "0") for key in ("signed", "unsigned")] == [values["signed"], values["unsigned"]]
