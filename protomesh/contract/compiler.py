@@ -19,7 +19,6 @@ from protomesh.contract.sources import compile_protos, proto_files
 from protomesh.contract.subscribers import publishers_of, subscribers_of
 from protomesh.diagnostics import InvalidProject, Problems
 from protomesh.model import (
-    Auth,
     Broker,
     Call,
     Command,
@@ -31,6 +30,7 @@ from protomesh.model import (
     PythonApp,
     RpcService,
     Service,
+    TokenProvider,
     Topology,
 )
 
@@ -163,16 +163,17 @@ def _calls(name: str, mesh: Mesh, contract: Contract) -> tuple[Call, ...]:
     )
 
 
-def _auth(mesh: Mesh) -> Auth | None:
-    file = mesh.file.auth
-    if file is None:
-        return None
-    return Auth(
-        issuer=file.issuer,
-        audience=file.audience,
-        keys=KeySource(service=file.jwks.service, file=file.jwks.file, url=file.jwks.url),
-        max_lifetime=file.max_lifetime,
-        origin=mesh.origin("auth"),
+def _auth(mesh: Mesh) -> tuple[TokenProvider, ...]:
+    return tuple(
+        TokenProvider(
+            name=file.name or "",
+            issuer=file.issuer,
+            audience=file.audience,
+            keys=KeySource(service=file.jwks.service, file=file.jwks.file, url=file.jwks.url),
+            max_lifetime=file.max_lifetime,
+            origin=mesh.origin("auth", index),
+        )
+        for index, file in enumerate(mesh.file.auth)
     )
 
 

@@ -146,6 +146,11 @@ def _keys_url(value: Any) -> str:
     return text
 
 
+def _one_or_many(value: Any) -> Any:
+    """A list of sections; a single one may stand without the list around it."""
+    return [value] if isinstance(value, dict) else value
+
+
 def _environment_value(value: Any) -> Any:
     """A number or a truth value is what its text says; an environment knows text only."""
     if isinstance(value, bool):
@@ -293,8 +298,9 @@ class KeysFile(_Section):
 
 
 class AuthFile(_Section):
-    """Whose tokens let callers use USER methods."""
+    """Whose tokens let callers use USER methods: one issuer."""
 
+    name: Name | None = None
     issuer: Annotated[str, Field(min_length=1)]
     audience: Annotated[str, Field(min_length=1)]
     jwks: KeysFile
@@ -322,6 +328,6 @@ class MeshFile(_Section):
     services: dict[ServiceName, ServiceFile] = {}
     contracts: dict[str, Contracts] = {}
     overrides: dict[str, Override] = {}
-    auth: AuthFile | None = None
+    auth: Annotated[list[AuthFile], BeforeValidator(_one_or_many)] = []
     events: EventsFile = EventsFile()
     envoy: EnvoyFile = EnvoyFile()

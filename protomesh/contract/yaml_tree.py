@@ -40,6 +40,7 @@ class Tree:
 
     def origin(self, path: Path) -> Origin:
         """Where the value at `path` is: at its key if it has one. An absent value is at what encloses it."""
+        path = self._written(path)
         while path:
             if found := self.keys.get(path) or self.values.get(path):
                 return found
@@ -48,7 +49,18 @@ class Tree:
 
     def value_origin(self, path: Path) -> Origin:
         """Where the value itself begins."""
-        return self.values.get(path) or self.origin(path)
+        return self.values.get(self._written(path)) or self.origin(path)
+
+    def _written(self, path: Path) -> Path:
+        """Where `path` leads in the file itself: what may be a list can be its only item, without the list."""
+        inner, found = self.data, []
+        for part in path:
+            if isinstance(inner, dict) and isinstance(part, int):
+                continue
+            found.append(part)
+            known = isinstance(inner, dict) or (isinstance(inner, list) and part in range(len(inner)))
+            inner = (inner.get(part) if isinstance(inner, dict) else inner[part]) if known else None
+        return tuple(found)
 
     def merged(self, overlay: "Tree") -> "Tree":
         """This tree with another over it: mappings merge key by key, all else is replaced, and null takes away."""

@@ -50,15 +50,13 @@ class Controller:
         self._topology: Topology | None = None
         self._configuration = Configuration(())
         self._overrides: Sequence[Override] = ()
-        self._kept = KeySetFile(Path(layout.key_set_file))
-        self._key_set = ""
+        self._key_sets: dict[str, str] = {}  # by issuer
         self._suspended: frozenset[str] = frozenset()
         self._endpoints: dict[str, tuple[Endpoint, ...]] = {}
         self._secrets: dict[str, Mapping[str, Any]] = {}
 
     async def start(self) -> None:
         """Begins to serve ADS."""
-        self._key_set = await asyncio.to_thread(self._kept.read)
         await self._server.start(f"unix:{self._layout.control_socket}")
 
     async def stop(self) -> None:
@@ -155,31 +153,45 @@ class Controller:
 
     async def set_key_set(
         self,
+        issuer: str,
         key_set: str,
         *,
         timeout: float = _ACKNOWLEDGED_WITHIN,  # noqa: ASYNC109 - as above
     ) -> None:
-        """Replaces the keys that tokens are verified with; returns when Envoy verifies with these and no others.
+        """Replaces the keys of one issuer; returns when Envoy verifies its tokens with these and no others.
 
         They stay for later topologies and runs. If Envoy refuses them it goes on with those it has.
 
         Raises:
-            KeyError: the mesh has nobody who issues tokens.
+            KeyError: the mesh takes no tokens of that issuer.
             TimeoutError: Envoy did not acknowledge within `timeout` seconds; it takes them when it comes back.
             ConfigurationRefused: Envoy refused them.
         """
         async with self._changing:
-            if self._topology is None or self._topology.auth is None:
-                raise KeyError("auth")
-            former, self._key_set = self._key_set, key_set
+            if self._topology is None or issuer not in {provider.issuer for provider in self._topology.auth}:
+                raise KeyError(issuer)
+            former = self._key_sets.get(issuer, "")
+            self._key_sets[issuer] = key_set
             try:
                 self._refresh(self._topology)
                 await self._cache.wait_acknowledged(self._node, EXTENSION, timeout=timeout)
             except Refused as refused:
-                self._key_set = former
+                self._key_sets[issuer] = former
                 self._refresh(self._topology)
                 raise ConfigurationRefused(refused.rejection.reason, resource="the key set") from refused
-            await asyncio.to_thread(self._kept.write, key_set)
+            await asyncio.to_thread(self._kept(issuer).write, key_set)
+
+    async def publish_key_set(self, key_set: str) -> None:
+        """As `set_key_set`, for the issuer whose keys come from a service of the mesh.
+
+        Raises:
+            KeyError: the mesh has none.
+        """
+        providers = self._topology.auth if self._topology is not None else ()
+        issuer = next((provider.issuer for provider in providers if provider.keys.service is not None), None)
+        if issuer is None:
+            raise KeyError("auth")
+        await self.set_key_set(issuer, key_set)
 
     def configuration_status(self) -> tuple[ConfigurationStatus, ...]:
         """What Envoy has taken and what it refused, by type in the order in which types are sent."""
@@ -225,6 +237,7 @@ class Controller:
 
     async def _change(self, topology: Topology, suspended: frozenset[str]) -> None:
         self._overrides = await asyncio.to_thread(load_overrides, Path(self._layout.state).parent)
+        await self._have_key_sets(topology)
         configuration = self._render(topology, suspended)
         resources = tuple(self._encode(configuration))
         await dry_run(self._binary, configuration, self._layout)
@@ -237,8 +250,17 @@ class Controller:
         self._topology, self._configuration, self._suspended = topology, configuration, suspended
         self._endpoints = {name: places for name, places in self._endpoints.items() if name in topology.services}
 
+    async def _have_key_sets(self, topology: Topology) -> None:
+        """Has for each issuer what the last run had, until there is something newer."""
+        for provider in topology.auth:
+            if provider.issuer not in self._key_sets:
+                self._key_sets[provider.issuer] = await asyncio.to_thread(self._kept(provider.issuer).read)
+
+    def _kept(self, issuer: str) -> KeySetFile:
+        return KeySetFile(Path(self._layout.key_set_file(issuer)))
+
     def _render(self, topology: Topology, suspended: frozenset[str]) -> Configuration:
-        known = topology.with_key_set(self._key_set)
+        known = topology.with_key_sets(self._key_sets)
         return apply_overrides(render(known, self._layout, suspended), self._overrides)
 
     def _refresh(self, topology: Topology) -> None:

@@ -69,7 +69,7 @@ class Daemon:
         self._tether = tether
         self._layout: Layout = layout_for(root)
         self._state = StateFile(self._layout)
-        self._following_keys: asyncio.Task[None] | None = None
+        self._following_keys: list[asyncio.Task[None]] = []
         self._certificates = GatewayCertificates(self._root, self._layout)
         self._topology: Topology | None = None
         self._controller: Controller | None = None
@@ -178,21 +178,24 @@ class Daemon:
         stack.callback(following.cancel)
 
     async def _follow_keys(self, topology: Topology) -> None:
-        """Has the keys of an issuer that is no service of the mesh, and looks for new ones from now on."""
+        """Has the keys of each issuer that is no service of the mesh, and looks for new ones from now on."""
         self._let_keys_be()
         assert self._controller is not None, "started before"
-        if topology.auth is not None and topology.auth.keys.service is None:
-            keys = FollowedKeys(self._root, topology.auth.keys, self._controller.set_key_set)
-            await keys.look()
-            self._following_keys = asyncio.create_task(keys.follow(), name="keys")
+        followed = [
+            FollowedKeys(self._root, provider.keys, partial(self._controller.set_key_set, provider.issuer))
+            for provider in topology.auth
+            if provider.keys.service is None
+        ]
+        await asyncio.gather(*(keys.look() for keys in followed))
+        self._following_keys = [asyncio.create_task(keys.follow(), name="keys") for keys in followed]
 
     def _let_keys_be(self) -> None:
-        if self._following_keys is not None:
-            self._following_keys.cancel()
+        for following in self._following_keys:
+            following.cancel()
 
     async def _serve_services(self, stack: AsyncExitStack) -> None:
         assert self._controller is not None, "started just before"
-        api = ServiceApi(self._layout, self._controller.set_key_set)
+        api = ServiceApi(self._layout, self._controller.publish_key_set)
         await api.start()
         stack.push_async_callback(api.stop)
 

@@ -18,7 +18,7 @@ class InvalidKeySet(ValueError):  # noqa: N818 - it names the set's state
 
 
 class KeySetFile:
-    """The last key set that Envoy has taken.
+    """The last key set of an issuer that Envoy has taken.
 
     Without it a mesh that starts again would refuse good tokens until its issuer has published. Who removes the
     project's data removes it too.

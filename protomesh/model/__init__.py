@@ -5,7 +5,7 @@ protobuf or Envoy, and nothing here imports another part of Protomesh.
 """
 
 from protomesh.model.address import Address, TcpAddress, UnixAddress, parse_address
-from protomesh.model.auth import Auth, KeySource
+from protomesh.model.auth import KeySource, TokenProvider
 from protomesh.model.broker import Broker
 from protomesh.model.contract import (
     DEFAULT_MAX_REQUEST_BYTES,
@@ -26,7 +26,6 @@ __all__ = [
     "DEFAULT_MAX_REQUEST_BYTES",
     "Address",
     "Audience",
-    "Auth",
     "Broker",
     "Call",
     "Clients",
@@ -51,6 +50,7 @@ __all__ = [
     "Service",
     "TcpAddress",
     "Tls",
+    "TokenProvider",
     "Topology",
     "UnixAddress",
     "parse_address",

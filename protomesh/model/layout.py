@@ -1,5 +1,6 @@
 """Where one run of a mesh keeps its sockets and files."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -65,10 +66,10 @@ class Layout:
         """PIDs and start times, so that another supervisor or `down` can find the processes."""
         return str(self.run / "state.json")
 
-    @property
-    def key_set_file(self) -> str:
-        """The public keys that tokens were verified with last."""
-        return str(self.state / "data" / "key-set.json")
+    def key_set_file(self, issuer: str) -> str:
+        """The public keys that tokens of an issuer were verified with last."""
+        name = hashlib.sha256(issuer.encode()).hexdigest()[:16]  # an issuer is a URL, and as long as it likes
+        return str(self.state / "data" / f"key-set-{name}.json")
 
     @property
     def development_ca(self) -> str:

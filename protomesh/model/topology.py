@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from protomesh.model.auth import Auth
+from protomesh.model.auth import TokenProvider
 from protomesh.model.contract import DeclaredError, DeclaredEvent, Method, RpcService
 from protomesh.model.gateway import Gateway
 from protomesh.model.origin import Origin
@@ -24,16 +24,17 @@ class Topology:
     environment: str = "base"  # "base", or ENV of mesh.<ENV>.yaml
     services: Mapping[str, Service]  # by name, sorted
     gateways: tuple[Gateway, ...]
-    auth: Auth | None = None  # without one every USER method answers UNAUTHENTICATED
+    auth: tuple[TokenProvider, ...] = ()  # without one every USER method answers UNAUTHENTICATED
     errors: Mapping[str, DeclaredError] = field(default_factory=dict)  # by full name, sorted
     events: Mapping[str, DeclaredEvent] = field(default_factory=dict)  # by full name, sorted
     envoy_path: str | None = None  # envoy.path of mesh.yaml
     descriptors: bytes
     origin: Origin  # of mesh.yaml
 
-    def with_key_set(self, key_set: str) -> "Topology":
-        """The same mesh, whose issuer has published these keys; unchanged if it has no issuer."""
-        return self if self.auth is None else replace(self, auth=replace(self.auth, key_set=key_set))
+    def with_key_sets(self, key_sets: Mapping[str, str]) -> "Topology":
+        """The same mesh, whose issuers have published these keys, by issuer."""
+        auth = tuple(replace(provider, key_set=key_sets.get(provider.issuer, "")) for provider in self.auth)
+        return replace(self, auth=auth)
 
     def methods(self) -> Iterator[tuple[Service, Method]]:
         """Yields every method with the service that serves it, sorted by service, then in the contract's order."""

@@ -20,11 +20,17 @@ CLAIMS = "x-protomesh-claims"  # what the token says, as it says it: base64url o
 class User:
     """The person or program on whose behalf a call is made; Envoy has verified the token."""
 
-    subject: str  # the token's `sub`
+    subject: str  # the token's `sub`; `@NAME|sub` if its issuer has the name NAME in mesh.yaml
     scopes: AbstractSet[str] = frozenset()
     claims: Mapping[str, Any] = field(
         default_factory=dict, hash=False
     )  # all of the token's, `sub` and `scope` included
+
+    @property
+    def issuer(self) -> str | None:
+        """Who has vouched for the user: the token's `iss`. None where the claims have not come along."""
+        issuer = self.claims.get("iss")
+        return issuer if isinstance(issuer, str) else None
 
     def metadata(self) -> Iterator[tuple[str, str]]:
         """How the user travels with a call."""

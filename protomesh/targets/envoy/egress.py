@@ -21,7 +21,7 @@ _FORBIDDEN = 403
 
 def egresses(topology: Topology, layout: Layout, suspended: frozenset[str]) -> Iterator[Rendered]:
     """Yields a listener with its routes for each service that the mesh starts, and what the mesh answers there."""
-    if topology.auth is not None:
+    if topology.auth:
         yield api_cluster(SERVICE_API, layout.service_api_socket)
     for service in topology.services.values():
         if service.supervised:
@@ -72,7 +72,7 @@ def _of_the_mesh(topology: Topology, caller: Service, suspended: frozenset[str])
 
 
 def _issues_tokens(topology: Topology, service: Service) -> bool:
-    return topology.auth is not None and topology.auth.keys.service == service.name
+    return any(provider.keys.service == service.name for provider in topology.auth)
 
 
 def _not_in_calls(caller: Service, callee: Service, called: RpcService) -> Body:

@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 from joserfc import jwt
 
-from protomesh.model import Auth
 from tests.integration.envoy import grpc_web
 from tests.integration.envoy.lab import SERVICE, Lab, failure, running_lab
 from tests.integration.envoy.test_tokens import auth
@@ -25,8 +24,7 @@ ALICE, MALLORY = Issuer(), Issuer("key-of-mallory")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def lab() -> AsyncIterator[Lab]:
     """A mesh whose issuer has published its key."""
-    trusted: Auth = auth(ALICE.key_set)
-    async with running_lab(auth=trusted) as running:
+    async with running_lab(auth=(auth(ALICE.key_set),)) as running:
         yield running
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from protomesh.model import Auth, KeySource
+from protomesh.model import KeySource, TokenProvider
 from protomesh.runtime.user import User, user_of
 from tests.integration.envoy import grpc_web
 from tests.integration.envoy.lab import Lab, failure, origin, running_lab
@@ -21,9 +22,9 @@ ALICE = Issuer()
 STRANGER = Issuer()  # its key has the same kid
 
 
-def auth(key_set: str) -> Auth:
+def auth(key_set: str, **changes: Any) -> TokenProvider:
     """What mesh.yaml says, and what the issuer has published."""
-    return Auth(
+    provider = TokenProvider(
         issuer=ISSUER,
         audience=AUDIENCE,
         keys=KeySource(service="lab"),
@@ -31,12 +32,13 @@ def auth(key_set: str) -> Auth:
         key_set=key_set,
         origin=origin(2, "mesh.yaml"),
     )
+    return replace(provider, **changes)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def lab() -> AsyncIterator[Lab]:
     """A mesh whose issuer has published its key."""
-    async with running_lab(auth=auth(ALICE.key_set)) as running:
+    async with running_lab(auth=(auth(ALICE.key_set),)) as running:
         yield running
 
 
@@ -176,7 +178,7 @@ async def test_a_token_with_all_scopes_passes(lab: Lab, http: httpx.AsyncClient)
 
 async def test_no_token_is_valid_before_there_are_keys() -> None:
     """Closed, not open; and nothing else suffers."""
-    async with running_lab(auth=auth("")) as lab, lab.channel() as call:
+    async with running_lab(auth=(auth(""),)) as lab, lab.channel() as call:
         assert (await failure(call("MyItem", metadata=ALICE.bearer()))).code().name == "UNAUTHENTICATED"
         assert (await call("GetItem", id="7")).id == "7"
 

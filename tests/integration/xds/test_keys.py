@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -42,10 +43,13 @@ message SitResponse {}
 message WatchRequest { string resume_token = 1; }
 message WatchResponse {}
 """
+PARTNER = "https://partner.test"
 MESH = """\
 name: office
 gateways: [{{listen: "127.0.0.1:{port}"}}]
-auth: {{issuer: "{issuer}", audience: {audience}, jwks: {{{keys}}}}}
+auth:
+  - {{issuer: "{issuer}", audience: {audience}, jwks: {{{keys}}}}}
+  - {{name: partner, issuer: "{partner}", audience: {audience}, jwks: {{file: partner.json}}}}
 services:
   desk: {{run: desk.app:app, serves: [desk.v1.DeskService]}}
   gate: {{run: gate.app:app}}
@@ -81,10 +85,10 @@ class Office:
             return error.code().name
         return "OK"
 
-    def watch(self, issuer: Issuer) -> Any:
+    def watch(self, issuer: Issuer, **changes: Any) -> Any:
         """A stream with a token."""
         start: Any = self.edge.unary_stream("/desk.v1.DeskService/Watch")
-        return start(b"", metadata=issuer.bearer())
+        return start(b"", metadata=issuer.bearer(**changes))
 
 
 @pytest.fixture
@@ -103,17 +107,23 @@ async def running(run_directory: Path, schemas: Schemas, keys: str = "service: g
     folder = run_directory / "protos" / "desk" / "v1"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "desk.proto").write_text(PROTO)
-    (run_directory / "mesh.yaml").write_text(MESH.format(port=port, issuer=ISSUER, audience=AUDIENCE, keys=keys))
+    (run_directory / "mesh.yaml").write_text(
+        MESH.format(port=port, issuer=ISSUER, partner=PARTNER, audience=AUDIENCE, keys=keys)
+    )
     topology = compile_project(run_directory, variables={}).topology
     layout = Layout(run=PurePosixPath(run_directory), state=PurePosixPath(run_directory) / ".protomesh")
     controller, more = Controller(find(), schemas, layout), asyncio.Event()
     await controller.start()
     await controller.apply(topology)
-    api = ServiceApi(layout, controller.set_key_set)
+    api = ServiceApi(layout, controller.publish_key_set)
     await api.start()
-    assert topology.auth is not None
-    followed = FollowedKeys(run_directory, topology.auth.keys, controller.set_key_set)
-    following = asyncio.create_task(followed.follow()) if topology.auth.keys.service is None else None
+    following = [
+        asyncio.create_task(
+            FollowedKeys(run_directory, provider.keys, partial(controller.set_key_set, provider.issuer)).follow()
+        )
+        for provider in topology.auth
+        if provider.keys.service is None
+    ]
     envoy = await EnvoyProcess.start(find(), bootstrap(topology, layout, {}), layout, concurrency=1)
     try:
         await envoy.wait_live()
@@ -126,8 +136,8 @@ async def running(run_directory: Path, schemas: Schemas, keys: str = "service: g
             await edge.channel_ready()
             yield Office(topology, layout, edge, more)
     finally:
-        if following is not None:
-            following.cancel()
+        for task in following:
+            task.cancel()
         await envoy.stop()
         await api.stop()
         await controller.stop()
@@ -152,7 +162,7 @@ async def test_a_mesh_that_starts_again_knows_the_keys_it_had(run_directory: Pat
     issuer = Issuer()
     async with running(run_directory, schemas) as office:
         await office.publish(issuer.key_set)
-        kept = Path(office.layout.key_set_file)
+        kept = Path(office.layout.key_set_file(ISSUER))
     assert kept.stat().st_mode & 0o777 == 0o600
     async with running(run_directory, schemas) as office:
         assert await office.sit(issuer) == "OK"
@@ -193,6 +203,35 @@ async def test_keys_of_a_file_rotate_under_load(run_directory: Path, schemas: Sc
         office.more.set()
         assert await stream.read() == b""
         assert await stream.code() is grpc.StatusCode.OK
+
+
+async def test_the_keys_of_each_issuer_rotate_by_themselves(run_directory: Path, schemas: Schemas) -> None:
+    """While those of one come and go, from a file and from a service, no call with the other's fails."""
+    own, partner = Issuer(), Issuer()  # with one kid
+    async with running(run_directory, schemas) as office:
+        await office.publish(own.key_set)
+        assert await office.sit(own) == "OK"
+        assert await office.sit(partner, iss=PARTNER) == "UNAUTHENTICATED"
+        (run_directory / "partner.json").write_text(partner.key_set)
+        await _until(office, partner, "OK", iss=PARTNER)
+        stream = office.watch(partner, iss=PARTNER)
+        assert await stream.read() == b""
+        for _ in range(3):
+            own = Issuer("key-2")
+            await office.publish(own.key_set)
+            assert (await office.sit(own), await office.sit(partner, iss=PARTNER)) == ("OK", "OK")
+        (run_directory / "partner.json").write_text(Issuer().key_set)
+        statuses = Counter[str]()
+        async with asyncio.timeout(20):
+            while await office.sit(partner, iss=PARTNER) == "OK":
+                statuses[await office.sit(own)] += 1
+        assert set(statuses) == {"OK"}
+        office.more.set()
+        assert await stream.read() == b""
+        assert await stream.code() is grpc.StatusCode.OK
+    async with running(run_directory, schemas) as office:
+        assert await office.sit(own) == "OK"
+        assert await office.sit(own, iss=PARTNER) == "UNAUTHENTICATED"
 
 
 async def test_streams_outlive_new_keys(office: Office) -> None:
@@ -245,9 +284,9 @@ async def test_only_the_issuer_publishes_keys(office: Office) -> None:
     assert unknown.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def _until(office: Office, issuer: Issuer, status: str) -> None:
+async def _until(office: Office, issuer: Issuer, status: str, **changes: Any) -> None:
     async with asyncio.timeout(20):
-        while await office.sit(issuer) != status:
+        while await office.sit(issuer, **changes) != status:
             await asyncio.sleep(0.05)
 
 

@@ -21,6 +21,7 @@ from protomesh.targets.envoy.filters.rbac import rbac
 from protomesh.targets.envoy.filters.rest_body_size_limit import rest_body_size_limit
 from protomesh.targets.envoy.filters.rest_stream_type import rest_stream_type
 from protomesh.targets.envoy.filters.router import router
+from protomesh.targets.envoy.filters.subject import subject, subject_header
 from protomesh.targets.envoy.names import EXTENSION, Body, typed
 
 __all__ = ["HTTP_FILTERS", "discovered", "extensions", "http_filters", "per_gateway", "per_route"]
@@ -39,6 +40,8 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
     header_mutation,  # behind gRPC-Web and REST, which turn trailers into something else; sees all answers below
     health_check,  # answers /healthz, which no method and no policy is about
     jwt_authn,  # who is calling
+    subject,  # by which name, as several issuers may have a user of the same one
+    subject_header,  # the same, for services
     rbac,  # and whether they may
     local_ratelimit,  # a refused call costs nothing below
     body_size_limit,  # the last word on the request's bytes, which are gRPC's now

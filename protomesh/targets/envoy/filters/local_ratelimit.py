@@ -9,7 +9,7 @@ from datetime import timedelta
 from protomesh.model import Audience, Method
 from protomesh.targets.envoy.duration import duration
 from protomesh.targets.envoy.filters.http_filter import Face, HttpFilter
-from protomesh.targets.envoy.filters.jwt_authn import PAYLOAD
+from protomesh.targets.envoy.filters.subject import NOTED_SUBJECT
 from protomesh.targets.envoy.names import Body, typed
 
 __all__ = ["local_ratelimit"]
@@ -22,7 +22,7 @@ _ADDRESS: Body = {"masked_remote_address": {"v4_prefix_mask_len": 32, "v6_prefix
 _USER: Body = {
     "metadata": {
         "descriptor_key": "user",
-        "metadata_key": {"key": PAYLOAD[0], "path": [{"key": PAYLOAD[1]}, {"key": "sub"}]},
+        "metadata_key": {"key": NOTED_SUBJECT[0], "path": [{"key": NOTED_SUBJECT[1]}]},
         "source": "DYNAMIC",
         "default_value": "-",  # tokens that name nobody are one caller, and not without a limit
     }
