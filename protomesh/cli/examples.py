@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from protomesh.model import Audience, Gateway, Method, RestBinding, Topology
 
-__all__ = ["command", "examples", "for_operator"]
+__all__ = ["command", "examples", "for_operator", "reached_at"]
 
 _FIELD = re.compile(r"{(?P<path>[\w.]+)(?:=[^}]*)?}")
 _TEXT = FieldDescriptor.CPPTYPE_STRING
@@ -34,7 +34,7 @@ def examples(topology: Topology, gateway: Gateway, authority: str) -> Iterator[s
     request = _request(method, binding, topology)
     body = f" {shlex.quote(json.dumps(request))}" if request else ""
     yield f"{command()} call {method.full_name}{body}"
-    where, trust = _where(gateway), f"cacert {shlex.quote(authority)} " if gateway.of_development else ""
+    where, trust = reached_at(gateway), f"cacert {shlex.quote(authority)} " if gateway.of_development else ""
     if gateway.reflection:
         how = "-plaintext " if gateway.tls is None else f"-{trust}" if trust else ""
         yield f"grpcurl {how}{f'-d{body} ' if body else ''}{where} {method.full_name}"
@@ -49,7 +49,7 @@ def for_operator(socket: str) -> str:
     return f"grpcurl -plaintext -unix -authority mesh {shlex.quote(socket)} list"
 
 
-def _where(gateway: Gateway) -> str:
+def reached_at(gateway: Gateway) -> str:
     """The gateway as this machine reaches it. localhost, where the development CA's certificate has to fit."""
     if gateway.of_development and gateway.listen.wildcard:
         return f"localhost:{gateway.listen.port}"

@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-
 from protomesh.atomic_file import write_atomically
 from protomesh.cli.project import Project
 from protomesh.contract import compile_project
@@ -48,8 +46,7 @@ def _update(project: Project, *, write: bool) -> list[Path]:
 
 
 def _openapi(topology: Topology) -> str:
-    described = document(topology, FileDescriptorSet.FromString(topology.descriptors))
-    return json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document(topology), indent=2, ensure_ascii=False) + "\n"
 
 
 def _replace(target: Path, files: Mapping[str, str], *, write: bool) -> list[Path]:

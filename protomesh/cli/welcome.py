@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from protomesh.admin.v1 import admin_service_pb2 as admin
-from protomesh.cli.examples import command, examples, for_operator
+from protomesh.cli.examples import command, examples, for_operator, reached_at
 from protomesh.cli.logline import for_terminal
 from protomesh.cli.project import Project
 from protomesh.model import Topology
@@ -28,6 +28,11 @@ def welcome(status: admin.Status, topology: Topology, project: Project, headline
         ("edge", str(gateway.listen), f"gRPC, gRPC-Web, REST{'' if gateway.tls is None else ' over TLS'}")
         for gateway in topology.gateways
     ]
+    addresses += [
+        ("docs", f"http{'' if gateway.tls is None else 's'}://{reached_at(gateway)}/docs", "methods to read and try")
+        for gateway in topology.gateways
+        if gateway.reflection
+    ][:1]
     authority = str(project.relative(Path(project.layout.development_ca)))
     if any(gateway.of_development for gateway in topology.gateways):
         addresses.append(("CA", authority, "what callers have to trust; its key stays here"))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from protomesh.control.documentation import documentation
 from protomesh.control.dry_run import dry_run, refusal
 from protomesh.control.key_set import KeySetFile
 from protomesh.control.status import ConfigurationStatus, RejectedResource, origin_of
@@ -261,7 +262,7 @@ class Controller:
 
     def _render(self, topology: Topology, suspended: frozenset[str]) -> Configuration:
         known = topology.with_key_sets(self._key_sets)
-        return apply_overrides(render(known, self._layout, suspended), self._overrides)
+        return apply_overrides(render(known, self._layout, suspended, documentation(topology)), self._overrides)
 
     def _refresh(self, topology: Topology) -> None:
         """Publishes what Envoy has accepted in a dry run already, but for the keys."""

@@ -24,6 +24,10 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.so_reuseport", 0),  # two servers on one port are a mistake, not a load balancer
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),  # proxies ping idle connections
     ("grpc.keepalive_permit_without_calls", 1),
+    # What the edge takes, 32 KiB, with what REST and tokens become on the way. gRPC's own limit is 8 KiB: above it, it
+    # refuses some calls and lists their metadata in the answer.
+    ("grpc.max_metadata_size", 96 * 1024),
+    ("grpc.absolute_max_metadata_size", 128 * 1024),
 )
 _ONLY_OWNER = 0o177  # leaves mode 0600
 _SERVING = health_pb2.HealthCheckResponse.SERVING

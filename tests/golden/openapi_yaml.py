@@ -1,7 +1,5 @@
 """What a golden case is as OpenAPI."""
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-
 from protomesh.contract import Compilation
 from protomesh.targets.envoy import dump
 from protomesh.targets.openapi import document
@@ -12,7 +10,7 @@ __all__ = ["openapi_yaml"]
 def openapi_yaml(compilation: Compilation) -> str:
     """Paths, tags and schemas; the rest is the same for every project. Nothing where there is no REST."""
     topology = compilation.topology
-    found = document(topology, FileDescriptorSet.FromString(topology.descriptors))
+    found = document(topology)
     if not found["paths"]:
         return ""
     schemas = {name: schema for name, schema in found["components"]["schemas"].items() if name != "google.rpc.Status"}

@@ -1,6 +1,6 @@
 """The edge: where callers from outside come in, by gRPC, gRPC-Web or REST."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from protomesh.model import Gateway, Layout, Topology
 from protomesh.targets.envoy.cluster import api_cluster
@@ -11,6 +11,7 @@ from protomesh.targets.envoy.filters.http_filter import Face
 from protomesh.targets.envoy.filters.rest_stream_type import REST
 from protomesh.targets.envoy.listener import listener
 from protomesh.targets.envoy.names import CLUSTER, EDGE_API, ROUTES, Body
+from protomesh.targets.envoy.page import Page, largest_page, page_route
 from protomesh.targets.envoy.route import internal_api, method_route, no_such_method, passed_through, refusal
 from protomesh.targets.envoy.routes import all_of, by_path, by_prefix, either, header
 from protomesh.targets.envoy.tls import downstream, needed, security
@@ -25,7 +26,9 @@ REFLECTION_METHODS = tuple(
 _UNSUPPORTED_MEDIA_TYPE = 415
 
 
-def edge(topology: Topology, layout: Layout, suspended: frozenset[str]) -> Iterator[Rendered]:
+def edge(
+    topology: Topology, layout: Layout, suspended: frozenset[str], pages: Mapping[str, Page]
+) -> Iterator[Rendered]:
     """Yields the cluster of the edge's own API, and a listener with its routes for each gateway."""
     yield api_cluster(EDGE_API, layout.edge_api_socket)
     for gateway in topology.gateways:
@@ -38,10 +41,10 @@ def edge(topology: Topology, layout: Layout, suspended: frozenset[str]) -> Itera
             secured=downstream(gateway.name, gateway.tls) if gateway.tls else None,
             secrets=needed(gateway),
         )
-        yield _routes(topology, gateway, suspended)
+        yield _routes(topology, gateway, suspended, pages if gateway.reflection else {})
 
 
-def _routes(topology: Topology, gateway: Gateway, suspended: frozenset[str]) -> Rendered:
+def _routes(topology: Topology, gateway: Gateway, suspended: frozenset[str], pages: Mapping[str, Page]) -> Rendered:
     """The routes of a gateway.
 
     Exact paths are for calls that speak gRPC by now, and for nothing else: a service never sees another verb. Whatever
@@ -50,8 +53,10 @@ def _routes(topology: Topology, gateway: Gateway, suspended: frozenset[str]) -> 
     """
     prefixes = {route.prefix: passed_through(route.prefix, route.service) for route in gateway.routes}
 
+    written = {path: page_route(path, page) for path, page in pages.items()}
+
     def others(last: Body) -> Body:
-        return by_prefix(_grpc_only(topology) | prefixes, last)
+        return by_path(written, by_prefix(_grpc_only(topology) | prefixes, last))
 
     speaks_grpc = all_of(header("content-type", prefix="application/grpc"), header(":method", exact="POST"))
     virtual_host: Body = {
@@ -72,7 +77,8 @@ def _routes(topology: Topology, gateway: Gateway, suspended: frozenset[str]) -> 
         type_url=ROUTES,
         name=gateway.name,
         # The catch-all names a cluster that does not exist.
-        body={"name": gateway.name, "validate_clusters": False, "virtual_hosts": [virtual_host]},
+        body={"name": gateway.name, "validate_clusters": False, "virtual_hosts": [virtual_host]}
+        | ({"max_direct_response_body_size_bytes": largest_page(pages)} if pages else {}),
         needs=tuple((CLUSTER, name) for name in sorted(clusters)),
         origins={method.full_name: method.origin for _, method in topology.exposed()}
         | {route.prefix: route.origin for route in gateway.routes},

@@ -18,6 +18,9 @@ CALLER = "x-protomesh-caller"
 # With no range at all Envoy takes loopback and private networks for inside.
 _NOBODY_INSIDE: Body = {"unix_sockets": False, "cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]}
 
+# https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, Header-Name. HTTP/2's own names begin with a colon.
+_NO_METADATA = "[^:].*[^0-9a-z_.-].*|[^:0-9a-z_.-].*"
+
 # Off by default: who connects and says nothing would stay for good.
 _HANDSHAKE = "10s"
 
@@ -116,6 +119,8 @@ def _caller_header(caller: str) -> Body:
         mutations.append({"append": value})
     else:
         mutations.append({"remove_on_match": {"key_matcher": {"prefix": "x-protomesh-"}}})
+        # HTTP allows names that are no metadata to gRPC, and a gRPC server fails the call that has one: with INTERNAL.
+        mutations.append({"remove_on_match": {"key_matcher": {"safe_regex": {"regex": _NO_METADATA}}}})
     return {
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": typed(

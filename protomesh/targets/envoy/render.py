@@ -1,6 +1,7 @@
 """From the model to Envoy's resources."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from protomesh.model import Layout, Topology
 from protomesh.targets.envoy.cluster import service_cluster
@@ -9,23 +10,32 @@ from protomesh.targets.envoy.edge import edge
 from protomesh.targets.envoy.egress import egresses
 from protomesh.targets.envoy.filters import extensions
 from protomesh.targets.envoy.operator import operator
+from protomesh.targets.envoy.page import Page
 
 __all__ = ["render"]
 
 
-def render(topology: Topology, layout: Layout, suspended: frozenset[str] = frozenset()) -> Configuration:
+def render(
+    topology: Topology,
+    layout: Layout,
+    suspended: frozenset[str] = frozenset(),
+    pages: Mapping[str, Page] = MappingProxyType({}),
+) -> Configuration:
     """Renders everything that Envoy is told about a mesh, but for the endpoints of what the mesh starts.
 
     Services in `suspended` are under a debugger: nothing ends a call to them for its length, and nothing takes their
-    endpoints out. Equal arguments give equal results.
+    endpoints out. `pages` are answered at their paths where a gateway shows the contracts. Equal arguments give equal
+    results.
     """
-    return Configuration(_resources(topology, layout, suspended))
+    return Configuration(_resources(topology, layout, suspended, pages))
 
 
-def _resources(topology: Topology, layout: Layout, suspended: frozenset[str]) -> Iterator[Rendered]:
+def _resources(
+    topology: Topology, layout: Layout, suspended: frozenset[str], pages: Mapping[str, Page]
+) -> Iterator[Rendered]:
     for service in topology.services.values():
         yield service_cluster(service, suspended=service.name in suspended)
     yield from extensions(topology)
-    yield from edge(topology, layout, suspended)
+    yield from edge(topology, layout, suspended, pages)
     yield from operator(topology, layout, suspended)
     yield from egresses(topology, layout, suspended)

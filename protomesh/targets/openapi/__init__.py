@@ -1,5 +1,6 @@
-"""REST as OpenAPI 3.1 describes it: what is exposed with `google.api.http`, with the contract's comments and rules."""
+"""What callers read: OpenAPI 3.1 of what is exposed by REST, and a page for people, both from the contracts."""
 
 from protomesh.targets.openapi.document import document
+from protomesh.targets.openapi.page import content_security_policy, page
 
-__all__ = ["document"]
+__all__ = ["content_security_policy", "document", "page"]

@@ -8,7 +8,11 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-__all__ = ["Contracts"]
+from protomesh.targets.openapi.rules import needs_value
+
+__all__ = ["INPUT_ONLY", "OUTPUT_ONLY", "Contracts"]
+
+REQUIRED, OUTPUT_ONLY, INPUT_ONLY = 2, 3, 4  # google.api.FieldBehavior
 
 Path = tuple[int, ...]
 _MESSAGE, _ENUM, _SERVICE = 4, 5, 6  # fields of FileDescriptorProto, as SourceCodeInfo spells paths
@@ -47,8 +51,20 @@ class Contracts:
         """What is written above a declaration; a paragraph is one line. Empty if nothing is."""
         return self._comments.get(full_name, "")
 
-    def option(self, field: FieldDescriptor, extension: str) -> Any:
-        """The value of a field's option, or None where no contract imports the extension."""
+    def rules(self, field: FieldDescriptor) -> Any:
+        """A field's rules of buf.validate; None where no contract imports them."""
+        return self._option(field, "buf.validate.field")
+
+    def behaviors(self, field: FieldDescriptor) -> list[int]:
+        """A field's google.api.FieldBehavior: https://google.aip.dev/203."""
+        return list(self._option(field, "google.api.field_behavior") or ())
+
+    def needed(self, field: FieldDescriptor) -> bool:
+        """Whether a request without the field is refused."""
+        rules = self.rules(field)
+        return REQUIRED in self.behaviors(field) or (rules is not None and needs_value(field, rules))
+
+    def _option(self, field: FieldDescriptor, extension: str) -> Any:
         try:
             found = self._pool.FindExtensionByName(extension)
         except KeyError:

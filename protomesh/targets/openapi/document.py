@@ -20,18 +20,13 @@ __all__ = ["document"]
 _VERBS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 
 
-def document(topology: Topology, files: FileDescriptorSet) -> dict[str, Any]:
+def document(topology: Topology) -> dict[str, Any]:
     """Describes every exposed method that REST reaches.
-
-    Args:
-        topology: The mesh.
-        files: Its contracts, with comments, each file behind those that it imports. Only what exposed methods use is
-            looked at.
 
     https://spec.openapis.org/oas/v3.1.1. `info.version` is a hash of everything else: it changes when the document
     does. Custom verbs, which OpenAPI has no word for, are left out.
     """
-    contracts = Contracts(_with_status(files))
+    contracts = Contracts(_with_status(topology.descriptors))
     bound = [(method, number, binding) for method in _methods(topology) for number, binding in _bindings(method)]
     answered = _reached(contracts.message(method.response) for method, _, _ in bound)
     schemas = Schemas(contracts, answered | {"google.rpc.Status"})
@@ -82,10 +77,9 @@ def _reached(messages: Iterable[Descriptor]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _with_status(files: FileDescriptorSet) -> FileDescriptorSet:
+def _with_status(descriptors: bytes) -> FileDescriptorSet:
     """The contracts and google.rpc.Status, which every error is, whether a contract imports it or not."""
-    complete = FileDescriptorSet()
-    complete.CopyFrom(files)
+    complete = FileDescriptorSet.FromString(descriptors)
     there = {file.name for file in complete.file}
     for needed in (*status_pb2.DESCRIPTOR.dependencies, status_pb2.DESCRIPTOR):
         if needed.name not in there:

@@ -40,9 +40,9 @@ def operation(
         found["description"] = comment
     if method.deprecated:
         found["deprecated"] = True
-    if parameters := list(_parameters(request, binding, schemas)):
+    if parameters := list(_parameters(request, binding, contracts, schemas)):
         found["parameters"] = parameters
-    if body := _body(request, binding, schemas):
+    if body := _body(request, binding, contracts, schemas):
         found["requestBody"] = body
     found["responses"] = {"200": _answer(method, contracts, schemas), **errors(topology, method, contracts)}
     if method.audience is Audience.USER:
@@ -50,7 +50,9 @@ def operation(
     return found
 
 
-def _parameters(request: Descriptor, binding: RestBinding, schemas: Schemas) -> Iterator[dict[str, Any]]:
+def _parameters(
+    request: Descriptor, binding: RestBinding, contracts: Contracts, schemas: Schemas
+) -> Iterator[dict[str, Any]]:
     in_path = dict(_VARIABLE.findall(binding.template))
     for variable, pattern in in_path.items():
         parameter = _parameter(variable, _find(request, variable), schemas) | {"in": "path", "required": True}
@@ -64,7 +66,7 @@ def _parameters(request: Descriptor, binding: RestBinding, schemas: Schemas) -> 
         if fields[0].name == binding.body or path in in_path:
             continue
         parameter = _parameter(".".join(field.json_name for field in fields), fields[-1], schemas) | {"in": "query"}
-        if len(fields) == 1 and schemas.needed(fields[-1]):
+        if len(fields) == 1 and contracts.needed(fields[-1]):
             parameter["required"] = True
         yield parameter
 
@@ -101,14 +103,14 @@ def _find(message: Descriptor, path: str) -> FieldDescriptor:
     return _find(field.message_type, rest)
 
 
-def _body(request: Descriptor, binding: RestBinding, schemas: Schemas) -> dict[str, Any] | None:
+def _body(request: Descriptor, binding: RestBinding, contracts: Contracts, schemas: Schemas) -> dict[str, Any] | None:
     if not binding.body:
         return None
     if binding.body == "*":
         in_path = {variable for variable, _ in _VARIABLE.findall(binding.template)}
         return {"required": True, "content": {"application/json": {"schema": schemas.of_rest(request, in_path)}}}
     field = request.fields_by_name[binding.body]
-    return {"required": schemas.needed(field), "content": {"application/json": {"schema": schemas.of_field(field)}}}
+    return {"required": contracts.needed(field), "content": {"application/json": {"schema": schemas.of_field(field)}}}
 
 
 def _answer(method: Method, contracts: Contracts, schemas: Schemas) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-from protomesh.targets.openapi.contracts import Contracts
-from protomesh.targets.openapi.rules import constraints, element_rules, needs_value
+from protomesh.targets.openapi.contracts import INPUT_ONLY, OUTPUT_ONLY, Contracts
+from protomesh.targets.openapi.rules import constraints, element_rules
 
 __all__ = ["WELL_KNOWN", "Schemas"]
 
@@ -62,8 +62,6 @@ WELL_KNOWN: Mapping[str, Schema] = {
 }
 """Messages that JSON writes in a form of their own."""
 
-_OUTPUT_ONLY, _INPUT_ONLY, _REQUIRED = 3, 4, 2  # google.api.FieldBehavior
-
 
 class Schemas:
     """The schemas of messages and enums, collected as they are referred to.
@@ -105,25 +103,20 @@ class Schemas:
 
     def of_field(self, field: FieldDescriptor) -> Schema:
         """A field's schema, with its comment and rules."""
-        rules = self._contracts.option(field, "buf.validate.field")
+        rules = self._contracts.rules(field)
         schema = self._values(field, rules)
         if rules is not None:
             schema |= constraints(rules)
         if comment := self._contracts.comment(field.full_name):
             schema["description"] = comment
-        behaviors = self._behaviors(field)
-        if _OUTPUT_ONLY in behaviors:
+        behaviors = self._contracts.behaviors(field)
+        if OUTPUT_ONLY in behaviors:
             schema["readOnly"] = True
-        if _INPUT_ONLY in behaviors:
+        if INPUT_ONLY in behaviors:
             schema["writeOnly"] = True
         if field.GetOptions().deprecated:
             schema["deprecated"] = True
         return schema
-
-    def needed(self, field: FieldDescriptor) -> bool:
-        """Whether a request without the field is refused."""
-        rules = self._contracts.option(field, "buf.validate.field")
-        return _REQUIRED in self._behaviors(field) or (rules is not None and needs_value(field, rules))
 
     def _message(self, message: Descriptor) -> Schema:
         schema: Schema = {"type": "object", "title": message.name}
@@ -132,7 +125,7 @@ class Schemas:
         if message.fields:
             schema["properties"] = {field.json_name: self.of_field(field) for field in message.fields}
         if message.full_name not in self._answered:
-            required = [field.json_name for field in message.fields if self.needed(field)]
+            required = [field.json_name for field in message.fields if self._contracts.needed(field)]
             if required:
                 schema["required"] = required
         return schema
@@ -165,6 +158,3 @@ class Schemas:
             schema["description"] = text
         self._found[enum.full_name] = schema
         return {"$ref": f"#/components/schemas/{enum.full_name}"}
-
-    def _behaviors(self, field: FieldDescriptor) -> list[int]:
-        return list(self._contracts.option(field, "google.api.field_behavior") or ())

@@ -1,0 +1,21 @@
+"""What the gateways tell people and tools about the mesh, at /docs."""
+
+import json
+from collections.abc import Mapping
+
+from protomesh.model import Topology
+from protomesh.targets.envoy import Page
+from protomesh.targets.openapi import content_security_policy, document, page
+
+__all__ = ["documentation"]
+
+
+def documentation(topology: Topology) -> Mapping[str, Page]:
+    """The pages by their paths: one to read and try methods, and the OpenAPI document that it is made of."""
+    html = page(topology)
+    policy = {"content-security-policy": content_security_policy(html), "referrer-policy": "no-referrer"}
+    described = json.dumps(document(topology), ensure_ascii=False)
+    return {
+        "/docs": Page(content_type="text/html; charset=utf-8", text=html, headers=policy),
+        "/docs/openapi.json": Page(content_type="application/json", text=described),
+    }
