@@ -2,7 +2,8 @@
 
 from protomesh.clients.go import Go
 from protomesh.clients.language import Language
+from protomesh.clients.typescript import TypeScript
 
 __all__ = ["LANGUAGES"]
 
-LANGUAGES: dict[str, Language] = {language.name: language for language in (Go(),)}
+LANGUAGES: dict[str, Language] = {language.name: language for language in (Go(), TypeScript())}
