@@ -20,6 +20,7 @@ from protomesh.cli.project import Project
 from protomesh.cli.reflection import Reflection
 from protomesh.control.channel import unix_channel
 from protomesh.runtime.current import Metadatum
+from protomesh.runtime.identity import IdentityFiles
 from protomesh.runtime.user import User
 
 __all__ = ["call", "on_behalf_of", "read_header"]
@@ -47,11 +48,8 @@ def call(
         Failure: the call failed (64 + its status code), nothing runs, or the input is wrong.
     """
     project = Project.find(directory)
-    egress = None
-    if as_service is not None:
-        egress = project.layout.egress_socket(as_service)
     try:
-        asyncio.run(_call(project, method, request, metadata, egress, timeout))
+        asyncio.run(_call(project, method, request, metadata, as_service, timeout))
     except grpc.aio.AioRpcError as error:
         raise Failure(_explain(error), ExitCode.CALL_STATUS + error.code().value[0]) from error
 
@@ -61,12 +59,13 @@ async def _call(
     name: str,
     text: str,
     metadata: Sequence[Metadatum],
-    egress: str | None,
+    as_service: str | None,
     limit: float | None,
 ) -> None:
     if not Path(project.layout.operator_socket).exists():  # noqa: ASYNC240 - nothing else runs in this process
         raise not_running(project)
-    if egress is not None and not Path(egress).exists():  # noqa: ASYNC240
+    egress = project.layout.egress_socket(as_service) if as_service is not None else ""
+    if egress and not Path(egress).exists():  # noqa: ASYNC240
         raise Failure(f"the mesh has no service that calls from {egress}. See `protomesh status`.", ExitCode.INVALID)
     async with unix_channel(project.layout.operator_socket) as operator:
         reflection = Reflection(operator)
@@ -79,11 +78,20 @@ async def _call(
         full_name = resolve(name, methods)
         method = reflection.method(full_name)
         requests = _requests(method, text, reflection)
-        if egress is None:
+        if as_service is None:
             await _send(operator, full_name, method, requests, metadata, limit, reflection)
             return
-        async with unix_channel(egress) as channel:
+        async with _as_service(project, as_service, egress) as channel:
             await _send(channel, full_name, method, requests, metadata, limit, reflection)
+
+
+def _as_service(project: Project, service: str, egress: str) -> grpc.aio.Channel:
+    """A channel to the service's egress. With mutual TLS it shows the service's certificate: we may read its key."""
+    identity = Path(project.layout.identity_file(service))
+    if not identity.exists():
+        return unix_channel(egress)
+    files = IdentityFiles(identity, Path(project.layout.authorities_file))
+    return unix_channel(egress, credentials=files.read().channel_credentials())
 
 
 async def _send(

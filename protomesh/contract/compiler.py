@@ -92,6 +92,7 @@ def compile_project(
         errors=_errors(contract),
         events=_events(contract),
         envoy_path=mesh.file.envoy.path,
+        mtls=mesh.file.mtls,
         descriptors=served_descriptors(files, methods),
         origin=mesh.origin("name"),
     )

@@ -329,5 +329,6 @@ class MeshFile(_Section):
     contracts: dict[str, Contracts] = {}
     overrides: dict[str, Override] = {}
     auth: Annotated[list[AuthFile], BeforeValidator(_one_or_many)] = []
+    mtls: bool = False
     events: EventsFile = EventsFile()
     envoy: EnvoyFile = EnvoyFile()

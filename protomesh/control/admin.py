@@ -145,6 +145,8 @@ class AdminServicer(AdminServiceServicer):
             await _abort(context, grpc.StatusCode.NOT_FOUND, f"the mesh runs no service {name}")
         except AlreadyAttached:
             await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, f"another terminal runs {name}")
+        except WorkerFailed as failure:
+            await _abort(context, grpc.StatusCode.FAILED_PRECONDITION, failure.reason)
         await _abort(context, grpc.StatusCode.UNAVAILABLE, "the mesh ends")
 
     async def Reload(self, request: admin.ReloadRequest, context: _Context) -> admin.ReloadResponse:

@@ -9,10 +9,11 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from protomesh.atomic_file import write_atomically
 from protomesh.control.certificate import CertificateUnusable, Pair
+from protomesh.control.signing import builder, common_name, pem, private_pem, signed_by, usage
 
 __all__ = ["LIFETIME", "Authority"]
 
@@ -20,7 +21,6 @@ LIFETIME = timedelta(days=30)
 """How long a certificate is valid that the CA issues. It is issued anew when half of that is over."""
 
 _CA_LIFETIME = timedelta(days=3650)
-_EARLIER = timedelta(minutes=5)  # clocks differ
 
 
 class Authority:
@@ -48,15 +48,15 @@ class Authority:
         names = [name for name in dict.fromkeys(("localhost", *names)) if _is_local(name, permitted)]
         own = ec.generate_private_key(ec.SECP256R1())
         issued = (
-            _builder(_name("protomesh"), certificate.subject, now, LIFETIME)
+            builder(common_name("protomesh"), certificate.subject, now, LIFETIME)
             .public_key(own.public_key())
             .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(_signed_by(certificate), critical=False)
+            .add_extension(signed_by(certificate), critical=False)
             .sign(key, hashes.SHA256())
         )
-        return Pair(chain=_pem(issued), key=_private(own), expires=issued.not_valid_after_utc)
+        return Pair(chain=pem(issued), key=private_pem(own), expires=issued.not_valid_after_utc)
 
     def _loaded(self, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         try:
@@ -75,51 +75,20 @@ class Authority:
     def _make(self, now: datetime) -> None:
         """The key first: a certificate without one would be trusted for nothing."""
         key = ec.generate_private_key(ec.SECP256R1())
-        name = _name(f"protomesh development CA on {os.uname().nodename}")
-        usage = x509.KeyUsage(
-            digital_signature=False,
-            content_commitment=False,
-            key_encipherment=False,
-            data_encipherment=False,
-            key_agreement=False,
-            key_cert_sign=True,
-            crl_sign=True,
-            encipher_only=False,
-            decipher_only=False,
-        )
+        name = common_name(f"protomesh development CA on {os.uname().nodename}")
         permitted = [x509.DNSName("localhost"), x509.DNSName(os.uname().nodename)]
         certificate = (
-            _builder(name, name, now, _CA_LIFETIME)
+            builder(name, name, now, _CA_LIFETIME)
             .public_key(key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(usage, critical=True)
+            .add_extension(usage(ca=True), critical=True)
             .add_extension(x509.NameConstraints(permitted_subtrees=permitted, excluded_subtrees=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
         self.certificate_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(self._key_file, _private(key), private=True)
-        write_atomically(self.certificate_file, _pem(certificate))
-
-
-def _builder(subject: x509.Name, issuer: x509.Name, now: datetime, lifetime: timedelta) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _EARLIER)
-        .not_valid_after(now + lifetime)
-    )
-
-
-def _signed_by(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    own = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:64])])
+        write_atomically(self._key_file, private_pem(key), private=True)
+        write_atomically(self.certificate_file, pem(certificate))
 
 
 def _general(name: str) -> x509.GeneralName:
@@ -135,13 +104,3 @@ def _is_local(name: str, permitted: Sequence[x509.GeneralName]) -> bool:
         return ipaddress.ip_address(name).is_private
     except ValueError:
         return any(f".{name}".endswith(f".{tree.value}") for tree in permitted)
-
-
-def _pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def _private(key: ec.EllipticCurvePrivateKey) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()

@@ -17,6 +17,7 @@ from protomesh.proxy import ConfigurationRefused, EnvoyBinary, Schemas
 from protomesh.targets.envoy import (
     ENDPOINTS,
     EXTENSION,
+    INSIDE_SECRETS,
     SECRET,
     Configuration,
     Override,
@@ -244,7 +245,9 @@ class Controller:
         await dry_run(self._binary, configuration, self._layout)
         # Nothing is awaited from here on: whoever looks sees all of the change or nothing.
         located = [self._located(name) for name, service in topology.services.items() if service.supervised]
-        secrets = [self._secret(name) for gateway in topology.gateways for _, name in needed(gateway)]
+        inside = INSIDE_SECRETS if topology.mtls else ()
+        named = [*inside, *(secret for gateway in topology.gateways for secret in needed(gateway))]
+        secrets = [self._secret(name) for _, name in named]
         node = self._node or topology.name  # a running Envoy keeps the name it started with
         self._cache.publish(node, Snapshot((*resources, *located, *secrets)))
         self._node = node

@@ -22,6 +22,7 @@ from protomesh.control.channel import unix_channel
 from protomesh.control.controller import Controller
 from protomesh.control.envoy_keeper import EnvoyKeeper
 from protomesh.control.gateway_certificates import GatewayCertificates
+from protomesh.control.identities import Identities, Lifetimes
 from protomesh.control.key_source import FollowedKeys
 from protomesh.control.lock import exclusive
 from protomesh.control.ports import check_ports
@@ -30,6 +31,7 @@ from protomesh.control.run_status import Phase, RunStatus, configuration_message
 from protomesh.control.service_api import ServiceApi
 from protomesh.control.tether import follow
 from protomesh.control.unix_server import unix_server
+from protomesh.diagnostics import Problems
 from protomesh.model import Endpoint, Layout, Topology
 from protomesh.proxy import EnvoyFailed, Schemas, Statistics, find
 from protomesh.runtime.launch import environment
@@ -60,7 +62,13 @@ class Daemon:
     """
 
     def __init__(
-        self, root: Path, *, environment: str = "base", keep_going: bool = False, tether: int | None = None
+        self,
+        root: Path,
+        *,
+        environment: str = "base",
+        keep_going: bool = False,
+        tether: int | None = None,
+        lifetimes: Lifetimes = Lifetimes(),  # noqa: B008 - frozen
     ) -> None:
         self.agent: Agent | None = None
         self._root = root.resolve()
@@ -71,6 +79,7 @@ class Daemon:
         self._state = StateFile(self._layout)
         self._following_keys: list[asyncio.Task[None]] = []
         self._certificates = GatewayCertificates(self._root, self._layout)
+        self._identities = Identities(self._layout, lifetimes=lifetimes)
         self._topology: Topology | None = None
         self._controller: Controller | None = None
         self._apis: list[EdgeApi | OperatorApi] = []
@@ -151,6 +160,7 @@ class Daemon:
         secrets = await asyncio.to_thread(self._certificates.load, topology.gateways)
         self._controller = Controller(binary, schemas, self._layout)
         await self._controller.set_secrets(secrets)
+        await self._identify(topology)
         await self._controller.start()
         stack.push_async_callback(self._controller.stop)
         await self._controller.apply(topology)
@@ -176,6 +186,14 @@ class Daemon:
         stack.callback(self._let_keys_be)
         following = asyncio.create_task(self._certificates.follow(self._controller.set_secrets), name="certificates")
         stack.callback(following.cancel)
+        renewing = asyncio.create_task(self._identities.follow(self._controller.set_secrets), name="identities")
+        stack.callback(renewing.cancel)
+
+    async def _identify(self, topology: Topology) -> None:
+        """Gives Envoy and every service what they prove themselves with, where they have to."""
+        assert self._controller is not None, "made before"
+        if topology.mtls:
+            await self._controller.set_secrets(await asyncio.to_thread(self._identities.issue, topology))
 
     async def _follow_keys(self, topology: Topology) -> None:
         """Has the keys of each issuer that is no service of the mesh, and looks for new ones from now on."""
@@ -203,7 +221,12 @@ class Daemon:
         channel = unix_channel(self._layout.admin_socket)
         stack.push_async_callback(channel.close)
         self.agent = Agent(
-            self._root, self._layout, admin=AdminServiceStub(channel), environment=environment, state=self._state
+            self._root,
+            self._layout,
+            admin=AdminServiceStub(channel),
+            environment=environment,
+            state=self._state,
+            secured=self._identities.secured if topology.mtls else None,
         )
         stack.push_async_callback(self._stop_agent, self.agent)
         for changes in (self._relay(self.agent), self._relay_answers()):
@@ -316,11 +339,13 @@ class Daemon:
         async with self._reloading:
             compilation = await asyncio.to_thread(compile_project, self._root, environment=self._environment)
             topology = compilation.topology
+            _check_reloadable(self._topology, topology)
             check_socket_paths(self._layout, topology.services)
             listening = {gateway.listen for gateway in self._topology.gateways}
             new = tuple(gateway for gateway in topology.gateways if gateway.listen not in listening)
             await asyncio.to_thread(check_ports, new)
             await self._controller.set_secrets(await asyncio.to_thread(self._certificates.load, topology.gateways))
+            await self._identify(topology)
             await self._controller.apply(topology)
             for api in self._apis:
                 await api.update(topology)
@@ -337,3 +362,16 @@ class Daemon:
     def shut_down(self) -> None:
         """Begins to stop."""
         self._stopping.set()
+
+
+def _check_reloadable(running: Topology, new: Topology) -> None:
+    """Raises InvalidProject if Envoy and workers would not understand each other while one of them has changed."""
+    if running.mtls != new.mtls:
+        problems = Problems()
+        problems.error(
+            new.origin,
+            "NEEDS_RESTART",
+            "mtls has changed, and what runs can't follow",
+            "Run `protomesh down`, then up.",
+        )
+        problems.raise_if_any()

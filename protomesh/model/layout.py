@@ -77,6 +77,15 @@ class Layout:
         return str(self.state / "tls" / "ca.pem")
 
     @property
+    def authorities_file(self) -> str:
+        """The CA certificates that workers trust, where the mesh has mutual TLS."""
+        return str(self.run / "proxies.pem")
+
+    def identity_file(self, service: str) -> str:
+        """The key and the certificate of a service's workers, one file. Mode 0600."""
+        return str(self.run / f"{service}.pem")
+
+    @property
     def logs(self) -> PurePosixPath:
         """One file per service, `mesh.log` of control plane and supervisor, `envoy.log`, `access.log`."""
         return self.state / "logs"

@@ -28,6 +28,7 @@ class Topology:
     errors: Mapping[str, DeclaredError] = field(default_factory=dict)  # by full name, sorted
     events: Mapping[str, DeclaredEvent] = field(default_factory=dict)  # by full name, sorted
     envoy_path: str | None = None  # envoy.path of mesh.yaml
+    mtls: bool = False  # whether Envoy and workers prove to each other who they are
     descriptors: bytes
     origin: Origin  # of mesh.yaml
 
@@ -35,6 +36,15 @@ class Topology:
         """The same mesh, whose issuers have published these keys, by issuer."""
         auth = tuple(replace(provider, key_set=key_sets.get(provider.issuer, "")) for provider in self.auth)
         return replace(self, auth=auth)
+
+    @property
+    def proxy_identity(self) -> str:
+        """The SPIFFE ID of Envoy and of the mesh itself."""
+        return f"spiffe://{self.name}/proxy"
+
+    def identity_of(self, service: str) -> str:
+        """The SPIFFE ID of a service's workers."""
+        return f"spiffe://{self.name}/service/{service}"
 
     def methods(self) -> Iterator[tuple[Service, Method]]:
         """Yields every method with the service that serves it, sorted by service, then in the contract's order."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from protomesh.runtime.cannot_start import CannotStart
+from protomesh.runtime.identity import IdentityFiles
 
 __all__ = ["Launch", "NotLaunched", "environment"]
 
@@ -21,6 +22,9 @@ SUBSCRIBERS = "PROTOMESH_SUBSCRIBERS"
 PUBLISHERS = "PROTOMESH_PUBLISHERS"
 EVENTS_URL = "PROTOMESH_EVENTS_URL"
 EVENTS_PREFIX = "PROTOMESH_EVENTS_PREFIX"
+TLS_IDENTITY = "PROTOMESH_TLS_IDENTITY"
+TLS_AUTHORITIES = "PROTOMESH_TLS_AUTHORITIES"
+ENVOY = "mesh"  # the name in the certificate that Envoy shows to services
 _REQUIRED = (SERVICE, LISTEN, EGRESS, DATA)
 
 
@@ -41,6 +45,8 @@ def environment(
     publishers: Mapping[str, Collection[str]] | None = None,
     events_url: str = "",
     events_prefix: str = "",
+    tls_identity: str = "",
+    tls_authorities: str = "",
 ) -> dict[str, str]:
     """What a service's process is started with, whatever language it is written in.
 
@@ -56,6 +62,8 @@ def environment(
         publishers: The services that may publish, by the full name of each event that it wants to be told of.
         events_url: The broker that carries events. Empty if the mesh does.
         events_prefix: What the names of streams at the broker begin with.
+        tls_identity: The file with its private key and certificate. Empty if it has to speak plain text.
+        tls_authorities: The file with the CA certificates of those that it trusts.
     """
     values = {SERVICE: service, LISTEN: listen, EGRESS: egress, DATA: data, LOG: log}
     if not deadlines:
@@ -68,6 +76,8 @@ def environment(
         values[EVENTS_URL], values[EVENTS_PREFIX] = events_url, events_prefix
         if publishers:
             values[PUBLISHERS] = _written(publishers)
+    if tls_identity:
+        values[TLS_IDENTITY], values[TLS_AUTHORITIES] = tls_identity, tls_authorities
     return values
 
 
@@ -86,6 +96,7 @@ class Launch:
     publishers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     events_url: str = field(default="", repr=False)  # it may have a password in it
     events_prefix: str = ""
+    tls: IdentityFiles | None = None
     environ: Mapping[str, str]
 
     @classmethod
@@ -107,6 +118,9 @@ class Launch:
             raise NotLaunched(f"{LOG} is json or console, not {log!r}")
         if values.get(EVENTS_URL) and not values.get(EVENTS_PREFIX):
             raise NotLaunched(f"{EVENTS_URL} is set and {EVENTS_PREFIX} is not: streams at the broker need a name")
+        tls = [values.get(TLS_IDENTITY, ""), values.get(TLS_AUTHORITIES, "")]
+        if any(tls) and not all(tls):
+            raise NotLaunched(f"{TLS_IDENTITY} and {TLS_AUTHORITIES} come together, and one of them is not set")
         deadlines = values.get(DEADLINES) or "on"
         if deadlines not in {"on", "off"}:
             raise NotLaunched(f"{DEADLINES} is on or off, not {deadlines!r}")
@@ -122,6 +136,7 @@ class Launch:
             publishers=_by_event(PUBLISHERS, values.get(PUBLISHERS, "")),
             events_url=values.get(EVENTS_URL, ""),
             events_prefix=values.get(EVENTS_PREFIX, ""),
+            tls=IdentityFiles(*map(Path, tls)) if all(tls) else None,
             environ=values,
         )
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 from grpc import aio
 
@@ -12,7 +12,8 @@ from protomesh.keys.v1.key_set_service_pb2 import PublishKeySetRequest
 from protomesh.keys.v1.key_set_service_pb2_grpc import KeySetServiceStub
 from protomesh.runtime.client import MeshChannel
 from protomesh.runtime.current import time_remaining
-from protomesh.runtime.launch import Launch
+from protomesh.runtime.launch import ENVOY, Launch
+from protomesh.runtime.renewed_channel import RenewedChannel
 from protomesh.runtime.settings import read_settings
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = ["Mesh"]
 _PUBLISHED_WITHIN = 30  # seconds
 # A worker may look for Envoy before it listens: gRPC's own first pause is a second, and the next ones longer.
 _OPTIONS = (("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 1000))
+_SECURE_OPTIONS = (*_OPTIONS, ("grpc.default_authority", ENVOY))
 StubT = TypeVar("StubT")
 SettingsT = TypeVar("SettingsT")
 
@@ -38,7 +40,7 @@ class Mesh:
     def __init__(self, launch: Launch, *, connect: Callable[[str], aio.Channel] | None = None) -> None:
         self._launch = launch
         self._connect = connect or self._egress
-        self._channels: dict[str, aio.Channel] = {}
+        self._channels: dict[str, aio.Channel | RenewedChannel] = {}
         self._database: Database | None = None
 
     @property
@@ -110,8 +112,14 @@ class Mesh:
     def _egress(self, rpc_service: str) -> aio.Channel:
         target = self._launch.egress_for(rpc_service)
         if target not in self._channels:
-            self._channels[target] = aio.insecure_channel(target, options=_OPTIONS)
-        return self._channels[target]
+            tls = self._launch.tls
+            if tls is None:
+                self._channels[target] = aio.insecure_channel(target, options=_OPTIONS)
+            else:
+                self._channels[target] = RenewedChannel(
+                    tls, lambda identity: aio.secure_channel(target, identity.channel_credentials(), _SECURE_OPTIONS)
+                )
+        return cast("aio.Channel", self._channels[target])
 
     async def __aenter__(self) -> Self:
         return self

@@ -67,18 +67,21 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self.services = tuple(services)
 
-    def listen(self, address: str) -> str:
+    def listen(self, address: str, credentials: grpc.ServerCredentials | None = None) -> str:
         """Listens on `unix:/path` or `host:port`, and returns the address with the port that it got.
 
         Callers can connect from here on and are answered after `start`. The socket of a unix address is its owner's
-        only (mode 0600).
+        only (mode 0600). With `credentials` it speaks TLS.
 
         Raises:
             CannotListen: something else listens there, or it is no address of this machine.
         """
         umask = os.umask(_ONLY_OWNER) if address.startswith("unix:") else None
         try:
-            port = self._server.add_insecure_port(address)
+            if credentials is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, credentials)
         except RuntimeError as error:
             raise CannotListen(f"can't listen on {address}: {error}") from None
         finally:

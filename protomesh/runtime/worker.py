@@ -64,7 +64,7 @@ async def serve(root: CompositionRoot, launch: Launch) -> None:
         bound_to(mesh, launch)
         events = events_of(app, mesh, launch)
         server = Server([*app.servicers, *events.servicers], deadlines=launch.deadlines)
-        address = server.listen(launch.listen)
+        address = server.listen(launch.listen, launch.tls.server_credentials() if launch.tls else None)
         await server.start()
         async with Jobs([*app.jobs, *events.jobs], launch.data, mesh.opened), events.relayed():
             _log.info("serving", address=address, rpc_services=list(server.services))

@@ -7,6 +7,7 @@ Protomesh.
 
 from protomesh.supervisor.agent import Agent, ServicesFailed, UnknownService
 from protomesh.supervisor.layout import RunDirectoryRefused, claim, layout_for, release
+from protomesh.supervisor.probe import Secured
 from protomesh.supervisor.process import ExitStatus, Process
 from protomesh.supervisor.state import StateFile, end_leftovers
 from protomesh.supervisor.worker import WorkerFailed
@@ -19,6 +20,7 @@ __all__ = [
     "ExitStatus",
     "Process",
     "RunDirectoryRefused",
+    "Secured",
     "ServicesFailed",
     "StateFile",
     "UnknownService",

@@ -13,6 +13,7 @@ from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub
 from protomesh.model import Layout, Service
 from protomesh.supervisor.environment import EnvironmentOf
 from protomesh.supervisor.logs import log_file, rotate
+from protomesh.supervisor.probe import CredentialsOf
 from protomesh.supervisor.rollout import GRACE
 from protomesh.supervisor.state import StateFile
 from protomesh.supervisor.stop_order import callers_of
@@ -41,17 +42,31 @@ class Agent:
     """Starts workers, keeps them running, replaces them, and reports their endpoints to control.
 
     It reports by the admin API even where control lives in the same process, so that it can run on another machine.
-    `environment` is `protomesh.runtime.launch.environment`. `changed` is set whenever `statuses` would read
+    `environment` is `protomesh.runtime.launch.environment`. `secured` says how to come to workers
+    that have mutual TLS. `changed` is set whenever `statuses` would read
     differently; who waits for it clears it.
     """
 
     def __init__(
-        self, root: Path, layout: Layout, *, admin: AdminServiceStub, environment: EnvironmentOf, state: StateFile
+        self,
+        root: Path,
+        layout: Layout,
+        *,
+        admin: AdminServiceStub,
+        environment: EnvironmentOf,
+        state: StateFile,
+        secured: CredentialsOf | None = None,
     ) -> None:
         self.changed = asyncio.Event()
         self._layout = layout
         self._host = Host(
-            root=root, layout=layout, admin=admin, environment=environment, state=state, changed=self.changed.set
+            root=root,
+            layout=layout,
+            admin=admin,
+            environment=environment,
+            state=state,
+            changed=self.changed.set,
+            secured=secured,
         )
         self._workers: dict[str, Workers] = {}
         self._changing = asyncio.Lock()  # one start, reload or restart at a time

@@ -26,6 +26,8 @@ class EnvironmentOf(Protocol):
         publishers: Mapping[str, Collection[str]] | None = None,
         events_url: str = "",
         events_prefix: str = "",
+        tls_identity: str = "",
+        tls_authorities: str = "",
     ) -> dict[str, str]: ...
 
 
@@ -34,12 +36,20 @@ class InvalidEnvironmentFile(Exception):  # noqa: N818 - it says what happened, 
 
 
 def worker_environment(
-    service: Service, listen: str, layout: Layout, root: Path, environment: EnvironmentOf, *, attached: bool = False
+    service: Service,
+    listen: str,
+    layout: Layout,
+    root: Path,
+    environment: EnvironmentOf,
+    *,
+    attached: bool = False,
+    mtls: bool = False,
 ) -> dict[str, str]:
     """What a worker sees on top of our own environment.
 
     The service's `env_file`, then its `env`, then what Protomesh itself says, which nothing overrides. `attached` is a
-    worker that a person runs in a terminal: it writes for people and has no deadlines.
+    worker that a person runs in a terminal: it writes for people and has no deadlines. With `mtls` it is told where its
+    certificate is.
 
     Raises:
         InvalidEnvironmentFile: `env_file` is missing or malformed.
@@ -58,6 +68,8 @@ def worker_environment(
         publishers=service.publishers,
         events_url=service.broker.url if service.broker else "",
         events_prefix=service.broker.prefix if service.broker else "",
+        tls_identity=layout.identity_file(service.name) if mtls else "",
+        tls_authorities=layout.authorities_file if mtls else "",
     )
     named = read_env_file(root / service.env_file) if service.env_file else {}
     return {**named, **service.env, **told}

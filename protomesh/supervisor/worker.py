@@ -2,25 +2,19 @@
 
 import asyncio
 import contextlib
-import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import grpc
-from grpc_health.v1 import health_pb2
-
 from protomesh.model import UnixAddress
 from protomesh.supervisor.logs import last_lines
+from protomesh.supervisor.probe import NotSecured, Secured, wait_serving
 from protomesh.supervisor.process import Process
 
-__all__ = ["Launch", "Worker", "WorkerFailed", "wait_serving"]
+__all__ = ["Launch", "Worker", "WorkerFailed"]
 
-_FIRST_POLL = 0.02  # seconds
-_LONGEST_POLL = 0.25
-_PROBE_TIMEOUT = 1.0
 _LOG_LINES = 15
 
 
@@ -42,6 +36,7 @@ class Launch:
     cwd: Path
     log: Path
     address: UnixAddress
+    secured: Callable[[], Secured] | None = None
 
 
 class Worker:
@@ -51,6 +46,7 @@ class Worker:
         self.process = process
         self.address = launch.address
         self.serving = False
+        self._secured = launch.secured
         self._log = launch.log
         self._log_start = log_start
 
@@ -79,20 +75,20 @@ class Worker:
                 run then.
         """
         exited = asyncio.ensure_future(self.process.wait())
-        serving = asyncio.ensure_future(wait_serving(self.address, limit))
+        serving = asyncio.ensure_future(wait_serving(self.address, limit, self._secured))
         try:
             await asyncio.wait({exited, serving}, return_when=asyncio.FIRST_COMPLETED)
             if exited.done():
                 raise WorkerFailed(f"{exited.result()} before it served", self.last_log_lines())
             try:
                 serving.result()
-            except TimeoutError as error:
+            except (TimeoutError, NotSecured) as error:
                 raise WorkerFailed(str(error), self.last_log_lines()) from error
             self.serving = True
         finally:
             for task in (exited, serving):
                 task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+                with contextlib.suppress(asyncio.CancelledError, TimeoutError, NotSecured):
                     await task
 
     def last_log_lines(self) -> list[str]:
@@ -108,40 +104,3 @@ class Worker:
     def remove_socket(self) -> None:
         """Removes the socket's file. No other worker ever uses this path."""
         Path(self.address.path).unlink(missing_ok=True)
-
-
-async def wait_serving(address: UnixAddress, limit: timedelta) -> None:
-    """Asks grpc.health.v1 at `address` until it says SERVING, ever more seldom up to four times a second.
-
-    Raises:
-        TimeoutError: with what the last probe said.
-    """
-    deadline = asyncio.get_running_loop().time() + limit.total_seconds()
-    pause = _FIRST_POLL
-    answer = "it does not listen on its socket"
-    while asyncio.get_running_loop().time() < deadline:
-        answer = await _probe(address) if os.path.exists(address.path) else answer  # noqa: ASYNC240, PTH110 - of a tmpfs
-        if not answer:
-            return
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.5, _LONGEST_POLL)
-    raise TimeoutError(f"not SERVING after {limit.total_seconds():g} s: {answer}")
-
-
-async def _probe(address: UnixAddress) -> str:
-    """Empty if it serves, else what is wrong. Has a channel of its own: one that failed waits before it redials."""
-    async with grpc.aio.insecure_channel(str(address), options=[("grpc.enable_http_proxy", 0)]) as channel:
-        try:
-            check = channel.unary_unary(
-                "/grpc.health.v1.Health/Check",
-                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-                response_deserializer=health_pb2.HealthCheckResponse.FromString,
-            )
-            response = await check(health_pb2.HealthCheckRequest(), timeout=_PROBE_TIMEOUT)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                return "it does not serve grpc.health.v1"
-            return f"its health check answers {error.code().name}"
-    if response.status == health_pb2.HealthCheckResponse.SERVING:
-        return ""
-    return f"its health is {health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)}"

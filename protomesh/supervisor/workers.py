@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import grpc
@@ -20,9 +20,10 @@ from protomesh.model import Command, External, Layout, PythonApp, Service, UnixA
 from protomesh.supervisor.environment import EnvironmentOf, InvalidEnvironmentFile, worker_environment
 from protomesh.supervisor.logs import log_file, rotate
 from protomesh.supervisor.place import Place
+from protomesh.supervisor.probe import CredentialsOf, NotSecured, Secured, wait_serving
 from protomesh.supervisor.rollout import STARTUP
 from protomesh.supervisor.state import ATTACHED, StateFile
-from protomesh.supervisor.worker import Launch, WorkerFailed, wait_serving
+from protomesh.supervisor.worker import Launch, WorkerFailed
 
 __all__ = ["AlreadyAttached", "Attachment", "Host", "Workers"]
 
@@ -45,6 +46,7 @@ class Host:
     environment: EnvironmentOf
     state: StateFile
     changed: Callable[[], None]
+    secured: CredentialsOf | None = None  # None if calls inside are plain text
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +153,19 @@ class Workers:
             await asyncio.shield(self.detach())
 
     async def wait_attached(self, attachment: Attachment) -> None:
-        """Waits until the attached worker serves, then sends it all calls. Has no limit: a debugger may be first."""
+        """Waits until the attached worker serves, then sends it all calls. Has no limit: a debugger may be first.
+
+        Raises:
+            WorkerFailed: it lets in whom it should refuse.
+        """
         while True:
-            with contextlib.suppress(TimeoutError):
-                await wait_serving(attachment.address, STARTUP)
+            try:
+                await wait_serving(attachment.address, STARTUP, self._secured)
                 break
+            except TimeoutError:
+                continue
+            except NotSecured as error:
+                raise WorkerFailed(str(error)) from error
         self._attached = attachment.address
         self._host.changed()
         await self._report()
@@ -233,7 +243,13 @@ class Workers:
             cwd=self._host.root,
             log=log_file(layout, self.service.name),
             address=address,
+            secured=self._secured,
         )
+
+    @property
+    def _secured(self) -> Callable[[], Secured] | None:
+        secured, name, doubted = self._host.secured, self.service.name, isinstance(self.service.runs, Command)
+        return None if secured is None else lambda: replace(secured(name), doubted=doubted)
 
     def _argv(self) -> Sequence[str]:
         match self.service.runs:
@@ -247,7 +263,13 @@ class Workers:
     def _environment(self, address: UnixAddress, *, attached: bool = False) -> dict[str, str]:
         host = self._host
         return worker_environment(
-            self.service, str(address), host.layout, host.root, host.environment, attached=attached
+            self.service,
+            str(address),
+            host.layout,
+            host.root,
+            host.environment,
+            attached=attached,
+            mtls=host.secured is not None,
         )
 
     async def _report(self) -> None:

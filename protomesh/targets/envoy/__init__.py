@@ -6,6 +6,8 @@ Takes a Topology and a Layout, gives resources. Imports the model, nothing that 
 from protomesh.targets.envoy.bootstrap import bootstrap, static_bootstrap
 from protomesh.targets.envoy.configuration import Configuration, Rendered
 from protomesh.targets.envoy.endpoints import load_assignment
+from protomesh.targets.envoy.inside_tls import SECRETS as INSIDE_SECRETS
+from protomesh.targets.envoy.inside_tls import inside_secrets
 from protomesh.targets.envoy.names import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, RESERVED, ROUTES, SECRET
 from protomesh.targets.envoy.overrides import Override
 from protomesh.targets.envoy.overrides import apply as apply_overrides
@@ -20,6 +22,7 @@ __all__ = [
     "CLUSTER",
     "ENDPOINTS",
     "EXTENSION",
+    "INSIDE_SECRETS",
     "LISTENER",
     "RESERVED",
     "ROUTES",
@@ -33,6 +36,7 @@ __all__ = [
     "bootstrap",
     "certificate",
     "dump",
+    "inside_secrets",
     "load_assignment",
     "load_overrides",
     "needed",

@@ -126,7 +126,8 @@ def _admin(layout: Layout) -> Body:
 def _static_cluster(body: Body, endpoints: Sequence[Endpoint]) -> Body:
     if body.get("type") != "EDS":
         return body
-    rest = {key: value for key, value in body.items() if key != "eds_cluster_config"}
+    asked_for = {"eds_cluster_config", "transport_socket"}  # what is secret is in no file
+    rest = {key: value for key, value in body.items() if key not in asked_for}
     return rest | {"type": "STATIC", "load_assignment": load_assignment(body["name"], endpoints)}
 
 

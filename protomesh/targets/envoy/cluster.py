@@ -16,11 +16,14 @@ _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _CONNECT_TIMEOUT = "1s"
 
 
-def service_cluster(service: Service, *, suspended: bool = False) -> Rendered:
+def service_cluster(
+    service: Service, *, suspended: bool = False, secured: Body | None = None, secrets: tuple[tuple[str, str], ...] = ()
+) -> Rendered:
     """The cluster of a service. One for all its methods: what Envoy learns of its health it learns for each of them.
 
     What the mesh starts has its endpoints by EDS. What runs elsewhere has its address in the cluster. While a service
-    is `suspended`, nothing takes its endpoints out.
+    is `suspended`, nothing takes its endpoints out. `secured` is the transport socket to what the mesh starts, plain
+    text if None, and `secrets` what it needs.
     """
     body: Body = {
         "name": service.name,
@@ -38,6 +41,9 @@ def service_cluster(service: Service, *, suspended: bool = False) -> Rendered:
             keepalive=isinstance(service.runs, PythonApp)
         )
         needs = ((ENDPOINTS, service.name),)
+        if secured is not None:
+            body["transport_socket"] = secured
+            needs += secrets
         if not suspended:
             body["health_checks"] = [_health_check()]
     # By default Envoy's threads hear of a passed health check up to a second later than of the endpoint itself, and a

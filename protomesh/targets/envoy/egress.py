@@ -8,6 +8,7 @@ from protomesh.targets.envoy.configuration import Rendered
 from protomesh.targets.envoy.events import event_routes, told_by
 from protomesh.targets.envoy.filters.header_to_metadata import CALLED_METHOD
 from protomesh.targets.envoy.filters.http_filter import Face
+from protomesh.targets.envoy.inside_tls import SECRETS, from_worker
 from protomesh.targets.envoy.listener import listener
 from protomesh.targets.envoy.names import CLUSTER, ROUTES, SERVICE_API, Body, egress
 from protomesh.targets.envoy.route import internal_api, method_route, no_such_method, refusal
@@ -27,7 +28,16 @@ def egresses(topology: Topology, layout: Layout, suspended: frozenset[str]) -> I
         if service.supervised:
             name = egress(service.name)
             where = UnixAddress(layout.egress_socket(service.name))
-            yield listener(name, where, face=Face.EGRESS, layout=layout, origin=service.origin, caller=service.name)
+            yield listener(
+                name,
+                where,
+                face=Face.EGRESS,
+                layout=layout,
+                origin=service.origin,
+                caller=service.name,
+                secured=from_worker(topology.identity_of(service.name)) if topology.mtls else None,
+                secrets=SECRETS if topology.mtls else (),
+            )
             yield _routes(topology, service, suspended)
 
 

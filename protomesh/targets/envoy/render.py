@@ -9,6 +9,7 @@ from protomesh.targets.envoy.configuration import Configuration, Rendered
 from protomesh.targets.envoy.edge import edge
 from protomesh.targets.envoy.egress import egresses
 from protomesh.targets.envoy.filters import extensions
+from protomesh.targets.envoy.inside_tls import SECRETS, to_worker
 from protomesh.targets.envoy.operator import operator
 from protomesh.targets.envoy.page import Page
 
@@ -34,7 +35,10 @@ def _resources(
     topology: Topology, layout: Layout, suspended: frozenset[str], pages: Mapping[str, Page]
 ) -> Iterator[Rendered]:
     for service in topology.services.values():
-        yield service_cluster(service, suspended=service.name in suspended)
+        secured = to_worker(topology.identity_of(service.name)) if topology.mtls else None
+        yield service_cluster(
+            service, suspended=service.name in suspended, secured=secured, secrets=SECRETS if topology.mtls else ()
+        )
     yield from extensions(topology)
     yield from edge(topology, layout, suspended, pages)
     yield from operator(topology, layout, suspended)

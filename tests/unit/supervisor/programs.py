@@ -50,9 +50,11 @@ def environment(
     publishers: Mapping[str, Collection[str]] | None = None,
     events_url: str = "",
     events_prefix: str = "",
+    tls_identity: str = "",
+    tls_authorities: str = "",
 ) -> dict[str, str]:
     """What `protomesh.runtime.launch.environment` tells, as far as PROGRAM needs it."""
-    del subscribes, subscribers, publishers, events_url, events_prefix
+    del subscribes, subscribers, publishers, events_url, events_prefix, tls_identity, tls_authorities
     return {
         "PROTOMESH_SERVICE": service,
         "PROTOMESH_LISTEN": listen,

@@ -24,6 +24,13 @@ class Clock(echo_service_pb2_grpc.ClockServiceServicer):
         return echo_service_pb2.GetZoneResponse(zone=os.environ["ZONE"], pid=os.getpid())
 
 
+def certificate() -> grpc.ServerCertificateConfiguration:
+    """What to show, as the files have it now; and whom to let in."""
+    pair = Path(os.environ["PROTOMESH_TLS_IDENTITY"]).read_bytes()  # one file: they belong together
+    authorities = Path(os.environ["PROTOMESH_TLS_AUTHORITIES"]).read_bytes()
+    return grpc.ssl_server_certificate_configuration([(pair, pair)], authorities)
+
+
 def main() -> None:
     """Serves until SIGTERM."""
     server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
@@ -31,7 +38,14 @@ def main() -> None:
     servicer = health.HealthServicer()
     servicer.set("", health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    server.add_insecure_port(os.environ["PROTOMESH_LISTEN"])
+    identity = os.environ.get("PROTOMESH_TLS_IDENTITY")
+    if identity is None:
+        server.add_insecure_port(os.environ["PROTOMESH_LISTEN"])
+    else:  # mesh.yaml says mtls
+        credentials = grpc.dynamic_ssl_server_credentials(
+            certificate(), certificate, require_client_authentication=True
+        )
+        server.add_secure_port(os.environ["PROTOMESH_LISTEN"], credentials)
     server.start()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
