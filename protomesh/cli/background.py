@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import grpc
 
@@ -43,7 +44,7 @@ def spawn(
     argv = [sys.executable, "-m", "protomesh.control", "--project", str(project.root), "--env", environment]
     argv += ["--keep-going"] if keep_going else []
     argv += ["--tether", str(tether)] if tether is not None else []
-    with log.open("ab") as output:
+    with open(log, "ab", opener=partial(os.open, mode=0o600)) as output:
         return subprocess.Popen(  # noqa: S603 - our own module
             argv,
             stdin=subprocess.DEVNULL,

@@ -37,7 +37,7 @@ def layout_for(root: Path) -> Layout:
 
 
 def claim(layout: Layout) -> None:
-    """Creates the run directory with mode 0700, and the directory of the logs.
+    """Creates the run directory and the directory of the logs, both with mode 0700.
 
     Raises:
         RunDirectoryRefused: it, or the directory above it, is a symbolic link, no directory, or belongs to another
@@ -58,6 +58,7 @@ def claim(layout: Layout) -> None:
             raise RunDirectoryRefused(f"{directory} belongs to user {found.st_uid}. Set XDG_RUNTIME_DIR.")
         directory.chmod(0o700)
     Path(layout.logs).mkdir(parents=True, exist_ok=True)
+    Path(layout.logs).chmod(0o700)  # what services write is for nobody else; one that was there may be open
     ignore = Path(layout.state) / ".gitignore"
     if not ignore.exists():
         write_atomically(ignore, "*\n")

@@ -214,6 +214,7 @@ class Backend:
     path: str
     calls: Counter[str] = field(default_factory=Counter)
     metadata: dict[str, str] = field(default_factory=dict)  # of the last call
+    pairs: list[tuple[str, str]] = field(default_factory=list)  # the same, also what came twice
     _handlers: dict[str, Handler] = field(default_factory=dict)
     _server: grpc.aio.Server | None = None
 
@@ -247,6 +248,7 @@ class Backend:
     def _handler(self, item: Method) -> Any:
         def note(context: Any) -> Handler | None:
             self.calls[item.name] += 1
+            self.pairs = [(key, str(value)) for key, value in context.invocation_metadata()]
             self.metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
             return self._handlers.get(item.name)
 
