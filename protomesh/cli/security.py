@@ -26,9 +26,10 @@ _UNLIMITED = "Writes without a rate limit"
 _NO_SCOPE = "USER methods without a scope, where any valid token will do"
 _PLAIN = "Plain text"
 _PASSED = "Paths that go to a service as they are, past all policies"
+_UNPROVED = "Calls between services without mtls, where nothing but a socket's mode says who calls"
 _OVERRIDES = "Overrides of what the contracts say"
 
-_KINDS = (_PUBLIC, _UNLIMITED, _NO_SCOPE, _PLAIN, _PASSED, _OVERRIDES)
+_KINDS = (_PUBLIC, _UNLIMITED, _NO_SCOPE, _PLAIN, _PASSED, _UNPROVED, _OVERRIDES)
 
 
 def kinds(found: Iterable[Exposure]) -> Iterator[tuple[str, list[Exposure]]]:
@@ -46,6 +47,9 @@ def exposures(topology: Topology, overrides: Sequence[Override], root: Path) -> 
         if isinstance(service.runs, External) and isinstance(service.runs.address, TcpAddress):
             what = f"calls to {service.name} at {service.runs.address}"
             yield Exposure(kind=_PLAIN, what=what, origin=service.origin)
+        if not topology.mtls:
+            for call in service.calls:
+                yield Exposure(kind=_UNPROVED, what=f"{service.name} calls {call.service}", origin=call.origin)
     for gateway in topology.gateways:
         yield from _of_gateway(gateway)
     for override in overrides:

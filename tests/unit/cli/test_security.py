@@ -85,12 +85,20 @@ def test_everything_that_is_open_is_listed_with_its_line(project: Path) -> None:
         [("desk.v1.DeskService/Sit", f"{contract}:14")],
         [("calls to attic at 10.1.2.3:80", "mesh.yaml:10"), ("gateway edge at 127.0.0.1:8080", "mesh.yaml:3")],
         [("/old/ to attic", "mesh.yaml:4")],
+        [("mover calls desk", "mesh.yaml:9")],
         [
             ("desk.v1.DeskService/Stand: timeout", "mesh.yaml:12"),
             ("Envoy's cluster desk", "envoy/overrides/slow.yaml:2"),
             ("Envoy's bootstrap", "envoy/bootstrap.yaml:1"),
         ],
     ]
+
+
+def test_with_mtls_nothing_is_said_of_calls_between_services(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They prove who they are."""
+    (project / "mesh.yaml").write_text(MESH.replace("name: office\n", "name: office\nmtls: true\n"))
+    check_security(project, "base", json=False)
+    assert "where nothing but a socket's mode says who calls: none" in capsys.readouterr().out
 
 
 def test_the_list_is_for_people_or_for_programs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
