@@ -44,7 +44,7 @@ def exposures(topology: Topology, overrides: Sequence[Override], root: Path) -> 
     for _, method in topology.methods():
         yield from _of_method(method)
     for service in topology.services.values():
-        if isinstance(service.runs, External) and isinstance(service.runs.address, TcpAddress):
+        if isinstance(service.runs, External) and _is_plain(service.runs):
             what = f"calls to {service.name} at {service.runs.address}"
             yield Exposure(kind=_PLAIN, what=what, origin=service.origin)
         if not topology.mtls:
@@ -56,6 +56,10 @@ def exposures(topology: Topology, overrides: Sequence[Override], root: Path) -> 
         yield Exposure(kind=_OVERRIDES, what=f"Envoy's {override.kind} {override.name}", origin=override.origin)
     if (root / _OVERLAY).is_file():
         yield Exposure(kind=_OVERRIDES, what="Envoy's bootstrap", origin=Origin(file=str(_OVERLAY), line=1, column=1))
+
+
+def _is_plain(external: External) -> bool:
+    return isinstance(external.address, TcpAddress) and external.tls is None
 
 
 def _of_method(method: Method) -> Iterator[Exposure]:

@@ -11,7 +11,7 @@ from protomesh.contract.call_names import matching, split_call
 from protomesh.contract.descriptors import served_descriptors
 from protomesh.contract.gateways import read_gateways
 from protomesh.contract.ignores import UNUSED, silence
-from protomesh.contract.mesh_schema import ServiceFile
+from protomesh.contract.mesh_schema import ServerTlsFile, ServiceFile
 from protomesh.contract.mesh_yaml import Mesh, mesh_files, read_mesh
 from protomesh.contract.policies import package_defaults, resolve_methods
 from protomesh.contract.report import Finding, Report
@@ -19,6 +19,7 @@ from protomesh.contract.sources import compile_protos, proto_files
 from protomesh.contract.subscribers import publishers_of, subscribers_of
 from protomesh.diagnostics import InvalidProject, Problems
 from protomesh.model import (
+    Address,
     Broker,
     Call,
     Command,
@@ -29,9 +30,12 @@ from protomesh.model import (
     Method,
     PythonApp,
     RpcService,
+    ServerTls,
     Service,
+    TcpAddress,
     TokenProvider,
     Topology,
+    UserAs,
 )
 
 __all__ = ["Compilation", "compile_project"]
@@ -144,7 +148,25 @@ def _runs(file: ServiceFile) -> PythonApp | Command | External:
     if file.command is not None:
         return Command(argv=tuple(file.command))
     assert file.address is not None, "mesh_yaml lets no service through that says none of the three"
-    return External(address=file.address, http1=file.protocol == "http1")
+    return External(
+        address=file.address,
+        http1=file.protocol == "http1",
+        tls=_server_tls(file.address, file.tls),
+        user=UserAs(file.user) if file.user else _believes(file.address),
+    )
+
+
+def _server_tls(address: Address, file: ServerTlsFile | None) -> ServerTls | None:
+    if file is None:
+        return None
+    assert isinstance(address, TcpAddress), "mesh_yaml lets no other through"
+    return ServerTls(authorities=file.ca, name=file.name or address.host)
+
+
+def _believes(address: Address) -> UserAs:
+    """What may be on another machine has no reason to believe what metadata says, nor to hear it."""
+    here = not isinstance(address, TcpAddress) or address.loopback
+    return UserAs.METADATA if here else UserAs.NOBODY
 
 
 def _calls(name: str, mesh: Mesh, contract: Contract) -> tuple[Call, ...]:

@@ -1,12 +1,10 @@
 """The gateways of mesh.yaml, every default resolved."""
 
-import ipaddress
-
 from protomesh.contract.mesh_schema import GatewayFile, TlsFile
 from protomesh.contract.mesh_yaml import Mesh
 from protomesh.contract.report import Report, Rule
 from protomesh.diagnostics import Severity
-from protomesh.model import Clients, Cors, Gateway, PrefixRoute, TcpAddress, Tls
+from protomesh.model import Clients, Cors, Gateway, PrefixRoute, Tls
 
 __all__ = ["RULES", "read_gateways"]
 
@@ -46,7 +44,7 @@ def read_gateways(mesh: Mesh, report: Report) -> tuple[Gateway, ...]:
             tls=_tls(file.tls),
             cors=Cors(origins=tuple(file.cors.origins)) if file.cors else None,
             routes=tuple(sorted(routes, key=lambda route: (-len(route.prefix), route.prefix))),
-            reflection=_is_loopback(file.listen) if file.reflection is None else file.reflection,
+            reflection=file.listen.loopback if file.reflection is None else file.reflection,
             origin=origin,
         )
         if name == _RESERVED[0] or name.startswith(_RESERVED[1]):
@@ -54,7 +52,7 @@ def read_gateways(mesh: Mesh, report: Report) -> tuple[Gateway, ...]:
             report.add(
                 GATEWAY_CLASH, origin, f"{name!r} is the name of a listener of the mesh's own", "Choose another."
             )
-        if file.tls is None and not _is_loopback(file.listen):
+        if file.tls is None and not file.listen.loopback:
             _plain(gateway, report, meant=file.insecure)
         for other in gateways:
             if other.name == name:
@@ -86,7 +84,3 @@ def _plain(gateway: Gateway, report: Report, *, meant: bool) -> None:
             "`insecure: true` if something in front of it speaks TLS."
         )
         report.add(PLAIN_GATEWAY, gateway.origin, f"{gateway.listen} would take plain text from anywhere", hint)
-
-
-def _is_loopback(address: TcpAddress) -> bool:
-    return ipaddress.ip_address(address.host).is_loopback

@@ -22,6 +22,7 @@ __all__ = [
     "Override",
     "RateLimitFile",
     "RouteFile",
+    "ServerTlsFile",
     "ServiceFile",
     "TlsFile",
 ]
@@ -32,6 +33,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _URI_NAME = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]+")
 _DNS_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
 _CORS_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
 
 
@@ -146,6 +148,15 @@ def _keys_url(value: Any) -> str:
     return text
 
 
+def _server_name(value: Any) -> str:
+    text = _text(value, "the name of a server")
+    if not _HOST.fullmatch(text):
+        raise _refuse(
+            f"{text!r} is not the name of a server", "Write a host name or an IP address, as in its certificate."
+        )
+    return text
+
+
 def _one_or_many(value: Any) -> Any:
     """A list of sections; a single one may stand without the list around it."""
     return [value] if isinstance(value, dict) else value
@@ -242,6 +253,13 @@ class GatewayFile(_Section):
     routes: list[RouteFile] = []
 
 
+class ServerTlsFile(_Section):
+    """Who a server elsewhere has to prove to be."""
+
+    ca: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, PlainValidator(_server_name)] | None = None
+
+
 class ServiceFile(_Section):
     """One service of the mesh. Exactly one of `run`, `command` and `address` says what it is."""
 
@@ -249,6 +267,8 @@ class ServiceFile(_Section):
     command: Annotated[list[str], Field(min_length=1)] | None = None
     address: Annotated[Address, PlainValidator(_address)] | None = None
     protocol: Literal["grpc", "http1"] | None = None
+    tls: ServerTlsFile | None = None
+    user: Literal["token", "none"] | None = None
     serves: list[str] = []
     workers: int | None = Field(default=None, ge=1, le=256)
     calls: list[str] = []

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from protomesh.contract.mesh_schema import Contracts, MeshFile, Override, ServiceFile
 from protomesh.contract.report import Report, Rule, did_you_mean
 from protomesh.contract.yaml_tree import Tree, read_tree
-from protomesh.model import Origin
+from protomesh.model import Origin, TcpAddress, UnixAddress
 
 __all__ = ["RULES", "Layer", "Mesh", "mesh_files", "read_mesh"]
 
@@ -211,12 +211,26 @@ def _check_services(file: MeshFile, tree: Tree, report: Report) -> None:
             report.add(INVALID_VALUE, tree.origin((*path, key)), message, "Keep one of them.")
         for key, why in _without_effect(service):
             report.add(INVALID_VALUE, tree.origin((*path, key)), f"{name} has {key}, and {why}", f"Remove {key}.")
+        _check_elsewhere(name, service, tree, report)
         for key, value in service.env.items():
             inner = (*path, "env", key)
             secret = value and inner in tree.literals and (_SECRET_KEY.search(key) or _SECRET_URL.search(value))
             if secret:
                 hint = f"Write ${{{key}}} and set it in the environment, or put it in a file and name that in env_file."
                 report.add(LITERAL_SECRET, tree.value_origin(inner), f"{key} is a secret that stands in the file", hint)
+
+
+def _check_elsewhere(name: str, service: ServiceFile, tree: Tree, report: Report) -> None:
+    """What leaves this machine must say nothing that only this machine has a reason to believe, and no secret."""
+    path, where = ("services", name), service.address
+    if not isinstance(where, TcpAddress) or where.loopback:
+        return
+    if service.user == "token" and service.tls is None:
+        hint = "Add tls: {ca: FILE} with the CA of its certificate."
+        report.add(INVALID_VALUE, tree.origin((*path, "user")), f"tokens would go to {name} in plain text", hint)
+    if service.subscribes:
+        message = f"{name} is not on this machine, and events say by name alone on whose behalf they are published"
+        report.add(INVALID_VALUE, tree.origin((*path, "subscribes")), message, "Let a service here tell it by a call.")
 
 
 def _check_events(file: MeshFile, tree: Tree, report: Report) -> None:
@@ -235,9 +249,14 @@ def _check_events(file: MeshFile, tree: Tree, report: Report) -> None:
 def _without_effect(service: ServiceFile) -> Iterator[tuple[str, str]]:
     """Keys that contradict what the service is, each with the reason."""
     if service.address is None:
-        if service.protocol is not None:
-            yield "protocol", "the mesh starts it: protocol is for what has an address"
+        for key in ("protocol", "tls", "user"):
+            if getattr(service, key) is not None:
+                yield key, f"the mesh starts it: {key} is for what has an address"
         return
+    if service.tls is not None and isinstance(service.address, UnixAddress):
+        yield "tls", "a unix socket is on this machine"
+    if service.protocol == "http1" and service.user is not None:
+        yield "user", "what speaks HTTP/1.1 is called on nobody's behalf"
     if service.protocol == "http1" and service.serves:
         yield "serves", "what speaks HTTP/1.1 can't serve gRPC"
     for key in ("workers", "env", "env_file"):

@@ -19,7 +19,7 @@ from protomesh.model.gateway import Clients, Cors, Gateway, PrefixRoute, Tls
 from protomesh.model.layout import Layout
 from protomesh.model.origin import Origin
 from protomesh.model.policy import Audience, RateLimit, RetryPolicy, Safety
-from protomesh.model.service import Call, Command, Endpoint, External, PythonApp, Service
+from protomesh.model.service import Call, Command, Endpoint, External, PythonApp, ServerTls, Service, UserAs
 from protomesh.model.topology import Topology
 
 __all__ = [
@@ -47,11 +47,13 @@ __all__ = [
     "RetryPolicy",
     "RpcService",
     "Safety",
+    "ServerTls",
     "Service",
     "TcpAddress",
     "Tls",
     "TokenProvider",
     "Topology",
     "UnixAddress",
+    "UserAs",
     "parse_address",
 ]

@@ -1,5 +1,6 @@
 """Where something listens."""
 
+import ipaddress
 from dataclasses import dataclass
 
 __all__ = ["Address", "TcpAddress", "UnixAddress", "parse_address"]
@@ -21,6 +22,14 @@ class TcpAddress:
     def wildcard(self) -> bool:
         """Whether who listens here does so at every address of the machine."""
         return self.host in _LOOPBACK
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it is this machine for sure. A name, but for localhost, may be any."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     @property
     def from_here(self) -> "TcpAddress":

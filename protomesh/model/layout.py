@@ -53,6 +53,11 @@ class Layout:
         """Envoy's own administration interface. Mode 0600."""
         return str(self.run / "envoy.sock")
 
+    @property
+    def project(self) -> PurePosixPath:
+        """The project directory."""
+        return self.state.parent
+
     def egress_socket(self, service: str) -> str:
         """Envoy's listener for the calls that one service makes. Mode 0600."""
         return str(self.run / f"out-{service}.sock")

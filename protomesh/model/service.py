@@ -1,5 +1,6 @@
 """The services that make up a mesh: what each one runs, serves and calls."""
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -8,7 +9,7 @@ from protomesh.model.broker import Broker
 from protomesh.model.contract import Method, RpcService
 from protomesh.model.origin import Origin
 
-__all__ = ["Call", "Command", "Endpoint", "External", "PythonApp", "Service"]
+__all__ = ["Call", "Command", "Endpoint", "External", "PythonApp", "ServerTls", "Service", "UserAs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +26,30 @@ class Command:
     argv: tuple[str, ...]
 
 
+class UserAs(enum.Enum):
+    """How what runs elsewhere hears of the user on whose behalf it is called, and of the caller."""
+
+    METADATA = "metadata"  # as every service of the mesh: it believes what comes from this machine
+    TOKEN = "token"  # noqa: S105 - a word; by the original token, which it verifies itself; it hears of no caller
+    NOBODY = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerTls:
+    """Who a server has to prove to be."""
+
+    authorities: str  # a file of CA certificates, PEM, relative to the project
+    name: str  # a host name or IP address that its certificate must be for
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class External:
     """Something that already runs somewhere and is not ours to start."""
 
     address: Address
     http1: bool = False  # it speaks HTTP/1.1 and not gRPC
+    tls: ServerTls | None = None  # plain text without
+    user: UserAs = UserAs.METADATA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

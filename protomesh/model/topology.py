@@ -7,7 +7,7 @@ from protomesh.model.auth import TokenProvider
 from protomesh.model.contract import DeclaredError, DeclaredEvent, Method, RpcService
 from protomesh.model.gateway import Gateway
 from protomesh.model.origin import Origin
-from protomesh.model.service import Service
+from protomesh.model.service import External, Service, UserAs
 
 __all__ = ["Topology"]
 
@@ -65,6 +65,21 @@ class Topology:
         for service in self.services.values():
             for rpc_service in service.serves:
                 yield service, rpc_service
+
+    def token_carriers(self) -> frozenset[str]:
+        """The services from which a call can get to one that wants the user's token; those that want it included."""
+        found = {
+            service.name
+            for service in self.services.values()
+            if isinstance(service.runs, External) and service.runs.user is UserAs.TOKEN
+        }
+        while more := {
+            service.name
+            for service in self.services.values()
+            if service.name not in found and any(call.service in found for call in service.calls)
+        }:
+            found |= more
+        return frozenset(found)
 
     def callable_from(self, caller: Service) -> Iterator[tuple[Service, Method]]:
         """Yields the methods that `calls` of mesh.yaml lets a service reach, sorted by callee."""

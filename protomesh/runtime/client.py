@@ -8,7 +8,7 @@ from grpc import aio
 from protomesh.runtime.current import Metadatum, current, time_remaining
 from protomesh.runtime.errors import DeclaredError
 from protomesh.runtime.method import method_of
-from protomesh.runtime.user import CLAIMS, SCOPES, SUBJECT
+from protomesh.runtime.user import CLAIMS, SCOPES, SUBJECT, TOKEN
 
 __all__ = ["MeshChannel", "MeshMultiCallable"]
 
@@ -154,5 +154,5 @@ def _carried(given: list[Metadatum]) -> list[Metadatum]:
         return given
     keys = {key.lower() for key, _ in given}
     if SUBJECT in keys:  # on behalf of somebody else, who has nothing of this one
-        keys |= {SCOPES, CLAIMS}
+        keys |= {SCOPES, CLAIMS, TOKEN}
     return given + [(key, value) for key, value in scope.forwarded if key not in keys]

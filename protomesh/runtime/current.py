@@ -17,6 +17,7 @@ FORWARDED = frozenset(
         "x-protomesh-subject",
         "x-protomesh-scopes",
         "x-protomesh-claims",
+        "x-protomesh-token",
     }
 )
 _TRACE_ID = slice(3, 35)  # 00-<trace id>-<span id>-01 (W3C Trace Context)

@@ -7,12 +7,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["CALLER", "CLAIMS", "SCOPES", "SUBJECT", "User", "user_of"]
+__all__ = ["CALLER", "CLAIMS", "SCOPES", "SUBJECT", "TOKEN", "User", "user_of"]
 
 # Metadata that Envoy sets and overwrites: nobody else can.
 CALLER = "x-protomesh-caller"
 SUBJECT = "x-protomesh-subject"
 SCOPES = "x-protomesh-scopes"
+TOKEN = "x-protomesh-token"  # noqa: S105 - its name: as it came, where a callee elsewhere wants it
 CLAIMS = "x-protomesh-claims"  # what the token says, as it says it: base64url of JSON
 
 

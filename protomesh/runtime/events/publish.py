@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from protomesh.runtime.current import FORWARDED, current
 from protomesh.runtime.events.tables import OUTBOX
 from protomesh.runtime.store import Transaction
-from protomesh.runtime.user import CLAIMS
+from protomesh.runtime.user import CLAIMS, TOKEN
 from protomesh.v1 import options_pb2
 
 __all__ = ["MAX_EVENT_BYTES", "PUBLISHABLE", "NotPublishable", "publish"]
@@ -22,7 +22,8 @@ MAX_EVENT_BYTES = 1024 * 1024
 _MAX_KEY_LENGTH = 255
 
 # All that a token says may be much, and personal, and an event may wait for long: who the user is and may do is enough.
-_CARRIED = FORWARDED - {CLAIMS}
+# The token is a key, and no database is a place for it.
+_CARRIED = FORWARDED - {CLAIMS, TOKEN}
 
 
 PUBLISHABLE = "protomesh.events"

@@ -18,7 +18,7 @@ _FORMAT: Body = {
     "http": "%PROTOCOL%",
     "code": "%RESPONSE_CODE%",
     "grpc_code": _GRPC_CODE,
-    "caller": "%REQ(X-PROTOMESH-CALLER)%",
+    "caller": "%DYNAMIC_METADATA(protomesh:caller)%",
     "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
     "request_id": "%REQ(X-REQUEST-ID)%",
     "trace_id": "%DYNAMIC_METADATA(protomesh:trace_id)%",

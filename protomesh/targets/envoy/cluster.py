@@ -22,8 +22,8 @@ def service_cluster(
     """The cluster of a service. One for all its methods: what Envoy learns of its health it learns for each of them.
 
     What the mesh starts has its endpoints by EDS. What runs elsewhere has its address in the cluster. While a service
-    is `suspended`, nothing takes its endpoints out. `secured` is the transport socket to what the mesh starts, plain
-    text if None, and `secrets` what it needs.
+    is `suspended`, nothing takes its endpoints out. `secured` is the transport socket to it, plain text if None, and
+    `secrets` what that needs.
     """
     body: Body = {
         "name": service.name,
@@ -41,11 +41,11 @@ def service_cluster(
             keepalive=isinstance(service.runs, PythonApp)
         )
         needs = ((ENDPOINTS, service.name),)
-        if secured is not None:
-            body["transport_socket"] = secured
-            needs += secrets
         if not suspended:
             body["health_checks"] = [_health_check()]
+    if secured is not None:
+        body["transport_socket"] = secured
+        needs += secrets
     # By default Envoy's threads hear of a passed health check up to a second later than of the endpoint itself, and a
     # worker that has just started gets no call until then.
     body["common_lb_config"] = {"update_merge_window": "0s"}

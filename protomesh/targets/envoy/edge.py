@@ -88,8 +88,15 @@ def _routes(topology: Topology, gateway: Gateway, suspended: frozenset[str], pag
 def _methods(topology: Topology, gateway: Gateway, suspended: frozenset[str]) -> dict[str, Body]:
     apis = (*HEALTH_METHODS, *(REFLECTION_METHODS if gateway.reflection else ()))
     routes = {f"/{name}": internal_api(name, EDGE_API) for name in apis}
+    carriers = topology.token_carriers()
     for service, method in topology.exposed():
-        routes[method.path] = method_route(service, method, face=Face.EDGE, suspended=service.name in suspended)
+        routes[method.path] = method_route(
+            service,
+            method,
+            face=Face.EDGE,
+            suspended=service.name in suspended,
+            carries_token=service.name in carriers,
+        )
     return routes
 
 

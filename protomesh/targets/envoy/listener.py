@@ -8,12 +8,9 @@ from protomesh.targets.envoy.endpoints import PRIVATE, address
 from protomesh.targets.envoy.filters import discovered, http_filters
 from protomesh.targets.envoy.filters.http_filter import Face
 from protomesh.targets.envoy.local_reply import local_reply_config
-from protomesh.targets.envoy.names import EXTENSION, LISTENER, ROUTES, Body, typed
+from protomesh.targets.envoy.names import CALLER, EXTENSION, LISTENER, ROUTES, Body, typed
 
-__all__ = ["CALLER", "listener"]
-
-CALLER = "x-protomesh-caller"
-"""Who calls, as the mesh says it. What a caller says itself is taken off or replaced before anything looks at it."""
+__all__ = ["listener"]
 
 # With no range at all Envoy takes loopback and private networks for inside.
 _NOBODY_INSIDE: Body = {"unix_sockets": False, "cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]}

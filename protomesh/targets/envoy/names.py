@@ -3,6 +3,7 @@
 from typing import Any
 
 __all__ = [
+    "CALLER",
     "CLUSTER",
     "EDGE_API",
     "ENDPOINTS",
@@ -32,6 +33,9 @@ CLUSTER = _TYPES + "envoy.config.cluster.v3.Cluster"
 ENDPOINTS = _TYPES + "envoy.config.endpoint.v3.ClusterLoadAssignment"
 SECRET = _TYPES + "envoy.extensions.transport_sockets.tls.v3.Secret"
 EXTENSION = _TYPES + "envoy.config.core.v3.TypedExtensionConfig"
+
+CALLER = "x-protomesh-caller"
+"""Who calls, as the mesh says it. What a caller says itself is taken off or replaced before anything looks at it."""
 
 EDGE_API = "edge-api"  # reflection and health as the edge shows them
 OPERATOR_API = "operator-api"  # the same for the operator

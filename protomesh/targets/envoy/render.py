@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from protomesh.model import Layout, Topology
+from protomesh.model import External, Layout, Service, Topology
 from protomesh.targets.envoy.cluster import service_cluster
 from protomesh.targets.envoy.configuration import Configuration, Rendered
 from protomesh.targets.envoy.edge import edge
@@ -11,7 +11,9 @@ from protomesh.targets.envoy.egress import egresses
 from protomesh.targets.envoy.filters import extensions
 from protomesh.targets.envoy.inside_tls import SECRETS, to_worker
 from protomesh.targets.envoy.operator import operator
+from protomesh.targets.envoy.names import Body
 from protomesh.targets.envoy.page import Page
+from protomesh.targets.envoy.upstream_tls import upstream
 
 __all__ = ["render"]
 
@@ -35,11 +37,19 @@ def _resources(
     topology: Topology, layout: Layout, suspended: frozenset[str], pages: Mapping[str, Page]
 ) -> Iterator[Rendered]:
     for service in topology.services.values():
-        secured = to_worker(topology.identity_of(service.name)) if topology.mtls else None
-        yield service_cluster(
-            service, suspended=service.name in suspended, secured=secured, secrets=SECRETS if topology.mtls else ()
-        )
+        secured, secrets = _secured(topology, layout, service)
+        yield service_cluster(service, suspended=service.name in suspended, secured=secured, secrets=secrets)
     yield from extensions(topology)
     yield from edge(topology, layout, suspended, pages)
     yield from operator(topology, layout, suspended)
     yield from egresses(topology, layout, suspended)
+
+
+def _secured(topology: Topology, layout: Layout, service: Service) -> tuple[Body | None, tuple[tuple[str, str], ...]]:
+    """The transport socket to a service, and the secrets without which there is none."""
+    if isinstance(service.runs, External):
+        tls = service.runs.tls
+        return (upstream(tls, layout.project, http1=service.runs.http1) if tls else None), ()
+    if topology.mtls:
+        return to_worker(topology.identity_of(service.name)), SECRETS
+    return None, ()

@@ -23,8 +23,13 @@ _ANY_PATH: Body = {"prefix": "/"}  # the matcher tree has matched the path alrea
 _NEVER = "0s"
 
 
-def method_route(service: Service, method: Method, *, face: Face, suspended: bool = False) -> Body:
-    """The route of one method. While its service is `suspended` (under a debugger) nothing ends a call."""
+def method_route(
+    service: Service, method: Method, *, face: Face, suspended: bool = False, carries_token: bool = False
+) -> Body:
+    """The route of one method. While its service is `suspended` (under a debugger) nothing ends a call.
+
+    `carries_token` is whether the service may have to hand on the user's token.
+    """
     timeout = None if suspended else method.timeout
     action: Body = {"cluster": service.name, "timeout": _NEVER, "idle_timeout": _NEVER}
     body: Body = {
@@ -52,7 +57,7 @@ def method_route(service: Service, method: Method, *, face: Face, suspended: boo
         body["metadata"] = NDJSON
     if policy := retry_policy(method):
         action["retry_policy"] = policy
-    if configs := per_route(face, method):
+    if configs := per_route(face, service, method, carries_token=carries_token):
         body["typed_per_filter_config"] = configs
     return body
 

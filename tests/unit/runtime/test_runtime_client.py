@@ -44,6 +44,8 @@ async def test_trace_request_id_baggage_and_user_travel_on(servers: Any) -> None
         "x-request-id": "r1",
         "x-protomesh-subject": "alice",
         "x-protomesh-scopes": "read write",
+        "x-protomesh-claims": "e30",
+        "x-protomesh-token": "Bearer alices",
     }
     stays = {"x-protomesh-caller": "edge", "authorization": "Bearer t", "x-other": "o"}
     front = await servers.front(*travels.items(), *stays.items(), Ask=ask)
@@ -80,7 +82,7 @@ async def test_metadata_of_the_call_itself_wins_over_what_travels(servers: Any) 
     seen: list[Any] = []
 
     async def answer(_request: Any, context: Context) -> Any:
-        seen.append(context.user)
+        seen.append((context.user, context.metadata.get("x-protomesh-token")))
         return AnswerResponse()
 
     leaf = await servers.leaf(Answer=answer)
@@ -91,9 +93,9 @@ async def test_metadata_of_the_call_itself_wins_over_what_travels(servers: Any) 
         return AskResponse()
 
     alice = User("alice", frozenset({"a", "b"}), {"sub": "alice", "team": "blue"})
-    front = await servers.front(*alice.metadata(), Ask=ask)
+    front = await servers.front(*alice.metadata(), ("x-protomesh-token", "Bearer alices"), Ask=ask)
     await front.Ask(AskRequest())
-    assert seen == [User("bob"), alice]
+    assert seen == [(User("bob"), None), (alice, "Bearer alices")]
 
 
 async def test_who_needs_a_user_says_so(servers: Any) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from protomesh.model import Gateway, Method, Topology
+from protomesh.model import Gateway, Method, Service, Topology
 from protomesh.targets.envoy.configuration import Rendered
 from protomesh.targets.envoy.filters.body_size_limit import body_size_limit
 from protomesh.targets.envoy.filters.cors import cors
@@ -22,6 +22,7 @@ from protomesh.targets.envoy.filters.rest_body_size_limit import rest_body_size_
 from protomesh.targets.envoy.filters.rest_stream_type import rest_stream_type
 from protomesh.targets.envoy.filters.router import router
 from protomesh.targets.envoy.filters.subject import subject, subject_header
+from protomesh.targets.envoy.filters.user_token import kept_token, of_users, way_out
 from protomesh.targets.envoy.names import EXTENSION, Body, typed
 
 __all__ = ["HTTP_FILTERS", "discovered", "extensions", "http_filters", "per_gateway", "per_route"]
@@ -39,6 +40,7 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
     grpc_code,  # behind gRPC-Web and REST: notes the status that they turn into something else
     header_mutation,  # behind gRPC-Web and REST, which turn trailers into something else; sees all answers below
     health_check,  # answers /healthz, which no method and no policy is about
+    kept_token,  # before jwt_authn, which takes the token away
     jwt_authn,  # who is calling
     subject,  # by which name, as several issuers may have a user of the same one
     subject_header,  # the same, for services
@@ -46,6 +48,7 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
     local_ratelimit,  # a refused call costs nothing below
     body_size_limit,  # the last word on the request's bytes, which are gRPC's now
     grpc_stats,  # counts what reaches a service
+    way_out,  # behind all that need to know who is calling
     router,  # must be last
 )
 
@@ -72,10 +75,11 @@ def extensions(topology: Topology) -> Iterator[Rendered]:
             )
 
 
-def per_route(face: Face, method: Method) -> Body:
+def per_route(face: Face, service: Service, method: Method, *, carries_token: bool) -> Body:
     """What the filters of a listener do differently for one method."""
     configs = {item.name: item.per_method(method) for item in HTTP_FILTERS if face in item.faces and item.per_method}
-    return {name: config for name, config in configs.items() if config is not None}
+    known = {name: config for name, config in configs.items() if config is not None}
+    return known | of_users(face, service, method, carries_token=carries_token)
 
 
 def per_gateway(topology: Topology, gateway: Gateway) -> Body:

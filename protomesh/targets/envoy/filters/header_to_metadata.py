@@ -4,7 +4,7 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/head
 """
 
 from protomesh.targets.envoy.filters.http_filter import Face, HttpFilter
-from protomesh.targets.envoy.names import Body
+from protomesh.targets.envoy.names import CALLER, Body
 
 __all__ = ["CALLED_METHOD", "called_method", "header_to_metadata"]
 
@@ -31,6 +31,7 @@ header_to_metadata = HttpFilter(
         "request_rules": [
             _note("content-type", "protocol", r"^application/(grpc-web|grpc).*$"),
             # https://www.w3.org/TR/trace-context/: version, trace ID, parent ID, flags
+            _note(CALLER, "caller", r"^(.*)$"),  # it does not go everywhere that calls go
             _note("traceparent", "trace_id", r"^[0-9a-f]{2}-([0-9a-f]{32})-.*$"),
         ]
     },

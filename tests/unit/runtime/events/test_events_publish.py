@@ -53,7 +53,7 @@ async def test_a_key_is_its_fields_value_as_text(publisher: Database) -> None:
 
 
 async def test_what_travels_is_kept_with_the_event(publisher: Database) -> None:
-    """Trace, request and user, and nothing else of the call in which it was published: not what else the token said."""
+    """Trace, request and user, and nothing else of the call: neither their token nor what else it said."""
 
     class Call(Scope):
         @property
@@ -62,6 +62,7 @@ async def test_what_travels_is_kept_with_the_event(publisher: Database) -> None:
                 ("x-request-id", "r1"),
                 ("x-protomesh-subject", "alice"),
                 ("x-protomesh-claims", "e30"),
+                ("x-protomesh-token", "Bearer t"),
                 ("x-secret", "s"),
             )
 
