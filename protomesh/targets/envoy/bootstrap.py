@@ -44,7 +44,7 @@ _OVERLOAD_MANAGER: Body = {
             "name": "envoy.resource_monitors.global_downstream_max_connections",
             "typed_config": typed(
                 "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-                max_active_downstream_connections=10_000,
+                max_active_downstream_connections=15_000,
             ),
         },
     ],

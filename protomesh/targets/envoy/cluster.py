@@ -130,12 +130,16 @@ def _outlier_detection() -> Body:
 
 
 def _circuit_breakers() -> Body:
+    """Everybody's calls together, so what a few connections can hold must be far below: see the edge's streams.
+
+    Calls wait, too, while the first connection to a worker is made.
+    """
     # max_retries is 3 a cluster by default, and retries then stop without a word.
     budget: Body = {"budget_percent": {"value": 20}, "min_retry_concurrency": 100}
     return {
         "thresholds": [
-            {"priority": "DEFAULT", "max_requests": 1024, "max_pending_requests": 1024, "retry_budget": budget},
+            {"priority": "DEFAULT", "max_requests": 8192, "max_pending_requests": 8192, "retry_budget": budget},
             # Streams: they are open for long and do little.
-            {"priority": "HIGH", "max_requests": 16384, "max_pending_requests": 1024, "retry_budget": budget},
+            {"priority": "HIGH", "max_requests": 16384, "max_pending_requests": 8192, "retry_budget": budget},
         ]
     }

@@ -36,11 +36,13 @@ _EDGE: Body = {
     "stream_flush_timeout": "10s",  # for an answer of which its caller takes nothing; by default as above
     "always_set_request_id_in_response": True,
     "max_request_headers_kb": 32,
-    "common_http_protocol_options": {"idle_timeout": "3600s", "max_headers_count": 100},
+    # Without a call; clients come back by themselves. The default is an hour, for who never called as well.
+    "common_http_protocol_options": {"idle_timeout": "300s", "max_headers_count": 100},
     # How a stream ended is in the trailers, also for REST. Without it only HTTP/2 has them.
     "http_protocol_options": {"enable_trailers": True},
     "http2_protocol_options": {
-        "max_concurrent_streams": 256,
+        # As few as RFC 9113 advises (section 6.5.2). It takes 80 connections to use up what a service may have.
+        "max_concurrent_streams": 100,
         "initial_stream_window_size": 256 * 1024,
         "initial_connection_window_size": 1024 * 1024,
         "connection_keepalive": {"interval": "60s", "timeout": "20s"},

@@ -10,8 +10,8 @@ from protomesh.targets.envoy.edge import edge
 from protomesh.targets.envoy.egress import egresses
 from protomesh.targets.envoy.filters import extensions
 from protomesh.targets.envoy.inside_tls import SECRETS, to_worker
-from protomesh.targets.envoy.operator import operator
 from protomesh.targets.envoy.names import Body
+from protomesh.targets.envoy.operator import operator
 from protomesh.targets.envoy.page import Page
 from protomesh.targets.envoy.upstream_tls import upstream
 

@@ -25,7 +25,7 @@ def _one_second_for_headers(bootstrap: dict[str, Any]) -> None:
 def _two_connections(bootstrap: dict[str, Any]) -> None:
     monitors = {monitor["name"]: monitor for monitor in bootstrap["overload_manager"]["resource_monitors"]}
     monitor = monitors["envoy.resource_monitors.global_downstream_max_connections"]
-    assert monitor["typed_config"]["max_active_downstream_connections"] == 10_000
+    assert monitor["typed_config"]["max_active_downstream_connections"] == 15_000
     monitor = monitor | {"typed_config": monitor["typed_config"] | {"max_active_downstream_connections": 2}}
     bootstrap["overload_manager"] = {"resource_monitors": [monitor]}
 

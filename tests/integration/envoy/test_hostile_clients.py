@@ -137,14 +137,73 @@ async def test_a_body_of_100_mib_is_refused_before_it_is_here() -> None:
     assert good.grown < 150 * MIB
 
 
+async def test_streams_that_50_connections_hold_are_not_missed_by_others() -> None:
+    """As many as each may have, 5,000 together: others call and watch, and the service may have thrice as many."""
+    async with running_lab() as lab, good_client(lab) as good, AsyncExitStack() as stack:
+
+        async def silent(request: Any, _context: Any) -> AsyncGenerator[Any]:
+            if request.id:
+                yield Item(id=request.id)
+                return
+            await asyncio.Event().wait()
+
+        stack.enter_context(lab.backend.on("WatchItems", silent))  # type: ignore[arg-type] # a stream is answered by a generator
+        for number in range(1, 51):
+            client = await stack.enter_async_context(hostile(lab.address))
+            for _ in range(100):
+                client.call("WatchItems")
+            await client.send()
+            # One after the other: a server of gRPC refuses what comes faster than it can look at.
+            async with asyncio.timeout(20):
+                while lab.backend.calls["WatchItems"] < number * 100:
+                    await asyncio.sleep(0.001)
+        async with lab.channel() as call:
+            assert [item.id async for item in call("WatchItems", id="7")] == ["7"]
+    assert good.grown < 300 * MIB
+
+
+async def test_calls_that_50_connections_leave_unfinished_are_not_missed_by_others() -> None:
+    """Unary ones of which the end does not come, 5,000 together: they are ended, and meanwhile others are served."""
+    async with running_lab() as lab, good_client(lab) as good, lab.channel() as call, AsyncExitStack() as stack:
+        for _ in range(50):
+            client = await stack.enter_async_context(hostile(lab.address))
+            for _ in range(100):
+                client.call("CreateItem", end=False)
+            await client.send()
+            assert (await call("CreateItem", id="7")).id == "7"
+        active = "http.edge.downstream_rq_active"
+        async with asyncio.timeout(20):
+            while (await lab.envoy.statistics.gauges(rf"^{active}$"))[active] > 1:  # the good client's
+                await asyncio.sleep(0.05)
+    assert good.grown < 300 * MIB
+
+
+async def test_a_connection_has_100_calls_at_a_time_and_no_more() -> None:
+    """Of 300 that it begins at once, no more come to the service."""
+    async with running_lab() as lab, good_client(lab), hostile(lab.address) as client:
+
+        async def never(_request: Any, _context: Any) -> Any:
+            await asyncio.Event().wait()
+
+        with lab.backend.on("SlowItem", never):
+            for _ in range(300):
+                client.call("SlowItem")
+            await client.send()
+            assert not await client.closed(within=1)
+            assert lab.backend.calls["SlowItem"] == 100
+
+
 async def test_idle_connections_cost_little() -> None:
-    """5,000 that say nothing; the mesh has a limit of 10,000."""
+    """10,000 that say nothing, of two addresses. Who is there and who comes is served; the mesh takes 15,000."""
     async with running_lab() as lab, good_client(lab) as good, AsyncExitStack() as stack:
         host, port = lab.address.rsplit(":", 1)
-        for _ in range(5000):
-            stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+        for number in range(10_000):
+            source = (f"127.0.0.{2 + number % 2}", 0)
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=10, source_address=source))
             await asyncio.sleep(0)  # to the good client
-    assert good.grown < 150 * MIB
+        async with httpx.AsyncClient(base_url=lab.url, timeout=5) as newcomer:
+            assert (await newcomer.get("/v1/items/7")).status_code == 200
+    assert good.grown < 300 * MIB
 
 
 async def _text(size: int) -> AsyncGenerator[bytes]:
