@@ -49,17 +49,19 @@ class Job:
             cwd=self.out,
         )
 
-    def write(self, name: str, text: str) -> None:
-        """Writes one file of the client."""
-        path = self.out / name
+    def write(self, name: str, text: str, *, folder: Path | None = None) -> None:
+        """Writes one file of the client, or into another folder one of its tools."""
+        path = (folder or self.out) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
-    def write_template(self, template: str, name: str | None = None, **values: str) -> None:
+    def write_template(
+        self, template: str, name: str | None = None, *, folder: Path | None = None, **values: str
+    ) -> None:
         """Writes a file of `templates/`, with $values; the mesh's name is one of them."""
         text = resources.files("protomesh.clients").joinpath("templates", template).read_text(encoding="utf-8")
         filled = string.Template(text).substitute({"mesh": self.mesh, **values})
-        self.write(name or PurePosixPath(template).name, filled)
+        self.write(name or PurePosixPath(template).name, filled, folder=folder)
 
     def lines(self, template: str) -> str:
         """One line for each method: `{method}`, `{deadline}`, `{repeatable}` and `{audience}` stand for its row's."""

@@ -2,8 +2,10 @@
 
 from protomesh.clients.go import Go
 from protomesh.clients.language import Language
+from protomesh.clients.ruby import Ruby
+from protomesh.clients.rust import Rust
 from protomesh.clients.typescript import TypeScript
 
 __all__ = ["LANGUAGES"]
 
-LANGUAGES: dict[str, Language] = {language.name: language for language in (Go(), TypeScript())}
+LANGUAGES: dict[str, Language] = {language.name: language for language in (Go(), TypeScript(), Rust(), Ruby())}

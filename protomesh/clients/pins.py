@@ -3,8 +3,15 @@
 A generator and the library that its code runs on belong together: change them together, and let tests/clients judge.
 """
 
-__all__ = ["GO", "GO_TOOLS", "NPM", "NPM_TOOLS"]
+__all__ = ["CARGO", "CARGO_TOOLS", "GO", "GO_TOOLS", "NPM", "NPM_TOOLS"]
 
+CARGO = {"prost": "0.14.6", "prost-types": "0.14.6", "tonic": "0.14.9", "tonic-prost": "0.14.9"}
+CARGO_TOOLS = {
+    "prost": CARGO["prost"],
+    "prost-build": CARGO["prost"],
+    "prost-types": CARGO["prost-types"],
+    "tonic-prost-build": CARGO["tonic-prost"],
+}
 GO = {
     "google.golang.org/genproto": "v0.0.0-20261026165753-2ffab32bce7e",
     "google.golang.org/genproto/googleapis/rpc": "v0.0.0-20261110000943-09e21b237f2c",

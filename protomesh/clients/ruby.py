@@ -1,0 +1,45 @@
+"""Ruby: protoc and gRPC's plugin, one gem."""
+
+from protomesh.clients.debian import plugin, protoc
+from protomesh.clients.language import Job, Language
+from protomesh.clients.tools import Tools
+
+__all__ = ["Ruby"]
+
+_PLUGIN = ("grpc_ruby_plugin", "protobuf-compiler-grpc")
+
+
+class Ruby(Language):
+    """A gem named after the mesh. Modules are named after the proto packages."""
+
+    name = "ruby"
+    title = "Ruby"
+    tested = True
+
+    def check(self, tools: Tools) -> None:
+        protoc(tools)
+        plugin(tools, *_PLUGIN)
+
+    def generate(self, job: Job) -> None:
+        lib = job.out / "lib"
+        lib.mkdir()
+        job.protoc(
+            [
+                f"--plugin=protoc-gen-grpc={plugin(job.tools, *_PLUGIN)}",
+                f"--ruby_out={lib}",
+                f"--grpc_out={lib}",
+            ],
+            google=False,
+            program=[protoc(job.tools)],
+        )
+        identifier = job.mesh.replace("-", "_")
+        module = "".join(word.capitalize() for word in identifier.split("_")) + "Client"
+        stubs = [path.relative_to(lib).with_suffix("") for path in sorted(lib.rglob("*_pb.rb"))]
+        job.write_template("ruby/client.gemspec", f"{job.mesh}-client.gemspec")
+        job.write_template(
+            "ruby/client.rb",
+            f"lib/{identifier}_client.rb",
+            module=module,
+            requires="\n".join(f"require '{name}'" for name in stubs),
+            rows=job.lines("    '{method}' => Method.new({deadline} / 1000.0, {repeatable}, :{audience}).freeze,"),
+        )
