@@ -1,5 +1,6 @@
 """Every language there is a client in."""
 
+from protomesh.clients.cpp import Cpp
 from protomesh.clients.go import Go
 from protomesh.clients.language import Language
 from protomesh.clients.ruby import Ruby
@@ -8,4 +9,4 @@ from protomesh.clients.typescript import TypeScript
 
 __all__ = ["LANGUAGES"]
 
-LANGUAGES: dict[str, Language] = {language.name: language for language in (Go(), TypeScript(), Rust(), Ruby())}
+LANGUAGES: dict[str, Language] = {language.name: language for language in (Go(), TypeScript(), Rust(), Cpp(), Ruby())}

@@ -138,6 +138,14 @@ def typescript(probe: Probe, transport: str = "grpc") -> dict[str, Any]:
     return probe.run(folder, NODE, "main.js", PROBE_TRANSPORT=transport)
 
 
+def cpp(probe: Probe) -> dict[str, Any]:
+    """Builds and runs the program in C++."""
+    folder = probe.client("cpp")
+    output(folder, "cmake", "-S", ".", "-B", "build", "-D", "CMAKE_BUILD_TYPE=Debug", "-D", "CMAKE_CXX_FLAGS_DEBUG=-O0")
+    output(folder, "cmake", "--build", "build", "--parallel", "2")
+    return probe.run(folder, folder / "build/program")
+
+
 def rust(probe: Probe) -> dict[str, Any]:
     """Builds and runs the program in Rust."""
     folder = probe.client("rust")
@@ -153,6 +161,7 @@ def ruby(probe: Probe) -> dict[str, Any]:
 
 
 PROGRAMS: dict[str, Callable[[Probe], dict[str, Any]]] = {
+    "cpp": cpp,
     "go": go,
     "ruby": ruby,
     "rust": rust,
