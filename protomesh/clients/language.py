@@ -37,12 +37,19 @@ class Job:
         names = (_WELL_KNOWN,) if google else ("google/",)
         return [file for file in self.contracts.file if not file.name.startswith(names)]
 
-    def protoc(self, arguments: Sequence[str | Path], *, google: bool, program: Sequence[str | Path] = ()) -> None:
+    def protoc(
+        self,
+        arguments: Sequence[str | Path],
+        *,
+        google: bool,
+        program: Sequence[str | Path] = (),
+        descriptors: Path | None = None,
+    ) -> None:
         """Runs protoc on `files`: the one that belongs to the Python of the stubs, or `program`."""
         self.tools.run(
             [
                 *(program or (sys.executable, "-m", "grpc_tools.protoc")),
-                f"--descriptor_set_in={self.descriptors}",
+                f"--descriptor_set_in={descriptors or self.descriptors}",
                 *arguments,
                 *(file.name for file in self.files(google=google)),
             ],
@@ -64,13 +71,14 @@ class Job:
         self.write(name or PurePosixPath(template).name, filled, folder=folder)
 
     def lines(self, template: str) -> str:
-        """One line for each method: `{method}`, `{deadline}`, `{repeatable}` and `{audience}` stand for its row's."""
+        """One line for each method, with its row's values; `{AUDIENCE}` is `{audience}` in capitals."""
         return "\n".join(
             template.format(
                 method=row.full_name,
                 deadline=row.deadline,
                 repeatable=str(row.repeatable).lower(),
                 audience=row.audience.capitalize(),
+                AUDIENCE=row.audience,
             )
             for row in self.table
         )

@@ -2,6 +2,7 @@
 
 from protomesh.clients.cpp import Cpp
 from protomesh.clients.go import Go
+from protomesh.clients.java import Java
 from protomesh.clients.language import Language
 from protomesh.clients.ruby import Ruby
 from protomesh.clients.rust import Rust
@@ -9,4 +10,6 @@ from protomesh.clients.typescript import TypeScript
 
 __all__ = ["LANGUAGES"]
 
-LANGUAGES: dict[str, Language] = {language.name: language for language in (Go(), TypeScript(), Rust(), Cpp(), Ruby())}
+LANGUAGES: dict[str, Language] = {
+    language.name: language for language in (Go(), TypeScript(), Java(), Rust(), Cpp(), Ruby())
+}

@@ -3,7 +3,7 @@
 A generator and the library that its code runs on belong together: change them together, and let tests/clients judge.
 """
 
-__all__ = ["CARGO", "CARGO_TOOLS", "GO", "GO_TOOLS", "NPM", "NPM_TOOLS"]
+__all__ = ["CARGO", "CARGO_TOOLS", "GO", "GO_TOOLS", "MAVEN", "NPM", "NPM_TOOLS"]
 
 CARGO = {"prost": "0.14.6", "prost-types": "0.14.6", "tonic": "0.14.9", "tonic-prost": "0.14.9"}
 CARGO_TOOLS = {
@@ -21,6 +21,13 @@ GO = {
 GO_TOOLS = {
     "google.golang.org/grpc/cmd/protoc-gen-go-grpc": "v1.6.2",
     "google.golang.org/protobuf/cmd/protoc-gen-go": GO["google.golang.org/protobuf"],
+}
+# The generator is the system's. gRPC for Java runs on protobuf 3.25, which takes the code of every protoc 3.
+MAVEN = {
+    "io.grpc:grpc-netty-shaded": "1.85.1",
+    "io.grpc:grpc-protobuf": "1.85.1",
+    "io.grpc:grpc-stub": "1.85.1",
+    "javax.annotation:javax.annotation-api": "1.3.2",
 }
 NPM = {
     "@bufbuild/protobuf": "2.17.0",

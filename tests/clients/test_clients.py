@@ -146,6 +146,15 @@ def cpp(probe: Probe) -> dict[str, Any]:
     return probe.run(folder, folder / "build/program")
 
 
+def java(probe: Probe) -> dict[str, Any]:
+    """Builds and runs the program in Java."""
+    folder = probe.client("java")
+    output(folder, "mvn", "--batch-mode", "--quiet", "package")
+    return probe.run(
+        folder / "program", "java", "-Dfile.encoding=UTF-8", "-cp", f"target/classes{os.pathsep}target/lib/*", "Main"
+    )
+
+
 def rust(probe: Probe) -> dict[str, Any]:
     """Builds and runs the program in Rust."""
     folder = probe.client("rust")
@@ -163,6 +172,7 @@ def ruby(probe: Probe) -> dict[str, Any]:
 PROGRAMS: dict[str, Callable[[Probe], dict[str, Any]]] = {
     "cpp": cpp,
     "go": go,
+    "java": java,
     "ruby": ruby,
     "rust": rust,
     "typescript": typescript,
