@@ -11,7 +11,10 @@ if (!PROTOMESH_LISTEN || !PROTOMESH_EGRESS) {
   process.exit(2);
 }
 
-const HANDED_ON = ['traceparent', 'tracestate', 'baggage', 'x-request-id', 'x-protomesh-subject', 'x-protomesh-scopes'];
+const HANDED_ON = [
+  'traceparent', 'tracestate', 'baggage', 'x-request-id',
+  'x-protomesh-subject', 'x-protomesh-scopes', 'x-protomesh-claims', 'x-protomesh-token',
+];
 const DRAIN_MILLISECONDS = 10_000;
 const COUNT_MILLISECONDS = 20;
 
