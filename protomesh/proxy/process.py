@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -23,6 +24,16 @@ _LOG_LINES = 15
 _ANSWERED = 2.0  # seconds within which it does what it is told
 _MARK = re.compile(r"\s*goo\.gle/debug\w+\s*")
 _LOG_PREFIX = re.compile(r"^\[(?P<time>[^]]*)\]\[\d+\]\[(?P<level>[^]]*)\]\[[^]]*\]\s*(\[[^]]*\]\s*)?")
+
+
+def _allow_open_files() -> None:
+    """Raises the soft limit to the hard one, for this process and those it starts: each connection is an open file.
+
+    The usual soft limit is 1,024, far below the connections that the edge takes.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # a system may have a bound below a hard limit of infinity
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class EnvoyProcess:
@@ -50,6 +61,7 @@ class EnvoyProcess:
         Raises:
             EnvoyFailed: it ended at once; the text holds the end of its log.
         """
+        _allow_open_files()
         config = Path(layout.run) / "envoy.json"
         write_atomically(config, json.dumps(bootstrap, indent=1), private=True)
         log = Path(layout.logs) / "envoy.log"

@@ -174,6 +174,14 @@ def watching() -> Figure:
     )
 
 
+def policies() -> Figure:
+    """CPU of Envoy for a call with the whole policy set, over that of a call that is proxied and nothing else."""
+    script = Path(__file__).with_name("policies.py")
+    done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, check=False)  # 1: missed
+    samples = [float(cost) for cost in re.findall(r"more (-?[0-9.]+) us", done.stdout)]
+    return Figure(name="Envoy's CPU for the policies of a call", unit="us", bound=55, samples=samples)
+
+
 def checkouts() -> list[Figure]:
     """The p99 of PlaceOrder, the whole saga through the edge, in milliseconds."""
     script = Path(__file__).with_name("checkout.py")
@@ -213,7 +221,7 @@ def main() -> int:
         figures = [help_time(), *start_times(mesh)]
         mesh.protomesh("up", check=True)
         figures += [resident(mesh), workers(mesh), asyncio.run(acknowledgements(mesh))]
-    figures += [wrapping(), relayed("mesh", "Envoy"), relayed("nats", "NATS"), watching(), *checkouts()]
+    figures += [wrapping(), relayed("mesh", "Envoy"), relayed("nats", "NATS"), watching(), policies(), *checkouts()]
     text = page(figures)
     print(text)
     if chosen.write:

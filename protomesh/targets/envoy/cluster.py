@@ -138,8 +138,8 @@ def _circuit_breakers() -> Body:
     budget: Body = {"budget_percent": {"value": 20}, "min_retry_concurrency": 100}
     return {
         "thresholds": [
-            {"priority": "DEFAULT", "max_requests": 8192, "max_pending_requests": 8192, "retry_budget": budget},
+            {"priority": "DEFAULT", "max_requests": 16384, "max_pending_requests": 16384, "retry_budget": budget},
             # Streams: they are open for long and do little.
-            {"priority": "HIGH", "max_requests": 16384, "max_pending_requests": 8192, "retry_budget": budget},
+            {"priority": "HIGH", "max_requests": 32768, "max_pending_requests": 16384, "retry_budget": budget},
         ]
     }

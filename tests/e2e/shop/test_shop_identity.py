@@ -8,17 +8,20 @@ import grpc
 import httpx
 import pytest
 
+from protomesh.runtime.errors import reason_of
 from shop.identity.v1 import (
     GetMeRequest,
     IdentityServiceStub,
     LoginRequest,
     RefreshTokenRequest,
+    RefreshTokenResponse,
+    RefreshTokenReused,
     RegisterRequest,
     UpdateMeRequest,
     User,
 )
 from shop.payments.v1 import GetPaymentRequest, PaymentsServiceStub
-from tests.e2e import reach
+from tests.e2e import reach, ways
 from tests.e2e.mesh import Mesh
 
 PASSWORD = "correct horse battery"
@@ -92,6 +95,28 @@ async def test_a_session_goes_on_with_its_refresh_token(
     answer = await identity.RefreshToken(RefreshTokenRequest(refresh_token=alice.refresh_token))
     headers = {"authorization": f"Bearer {answer.tokens.access_token}"}
     assert (await rest.get("/v1/users/me", headers=headers)).json()["user"]["userId"] == alice.user_id
+
+
+async def test_a_refresh_token_that_was_stolen_ends_the_session(
+    shop: Mesh, identity: IdentityServiceStub, alice: Customer
+) -> None:
+    """It was used, and so was the one after it: whoever comes with it, nobody goes on with the session."""
+
+    def refresh(token: str) -> ways.Call:
+        method, body = "shop.identity.v1.IdentityService/RefreshToken", {"refresh_token": token}
+        request = RefreshTokenRequest(refresh_token=token)
+        return ways.Call(method, request, RefreshTokenResponse, "POST", "/v1/users:refreshToken", body)
+
+    for way in (ways.by_grpc, *list(ways.GRPC_WEB.values())[:1], *list(ways.REST.values())[:1]):
+        login = await identity.Login(LoginRequest(email=alice.email, password=PASSWORD))
+        first = login.tokens.refresh_token
+        second = (await ways.unary(way, shop, refresh(first))).tokens.refresh_token
+        third = (await ways.unary(way, shop, refresh(second))).tokens.refresh_token
+        refused = await ways.failure(way, shop, refresh(first))
+        assert refused.status.code == grpc.StatusCode.UNAUTHENTICATED.value[0]
+        assert refused.info.reason == reason_of(RefreshTokenReused.__name__)
+        refused = await ways.failure(way, shop, refresh(third))
+        assert refused.status.code == grpc.StatusCode.UNAUTHENTICATED.value[0]
 
 
 async def test_what_went_wrong_is_declared(rest: httpx.AsyncClient, alice: Customer) -> None:

@@ -46,8 +46,8 @@ class Hostile:
             pass
         return True
 
-    def call(self, name: str, message: bytes = b"", *, end: bool = True) -> int:
-        """Begins a gRPC call; its stream."""
+    def call(self, name: str, message: bytes | None = b"", *, end: bool = True) -> int:
+        """Begins a gRPC call; its stream. Without a message nothing follows the headers."""
         stream = self.h2.get_next_available_stream_id()
         headers = [
             (":method", "POST"),
@@ -58,7 +58,8 @@ class Hostile:
             ("te", "trailers"),
         ]
         self.h2.send_headers(stream, headers)
-        self.h2.send_data(stream, b"\0" + len(message).to_bytes(4, "big") + message, end_stream=end)
+        if message is not None:
+            self.h2.send_data(stream, b"\0" + len(message).to_bytes(4, "big") + message, end_stream=end)
         return stream
 
 

@@ -75,7 +75,7 @@ async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         listen = TcpAddress("127.0.0.1", free_port())
         edge = replace(lab_topology().gateways[0], listen=listen, cors=Cors(origins=(web.friend,)))
         adjust = partial(_secured, pair) if scheme == "https" else lambda _: None
-        running = running_lab(auth=auth(ALICE.key_set), gateways=(edge,), adjust=adjust)
+        running = running_lab(auth=(auth(ALICE.key_set),), gateways=(edge,), adjust=adjust)
         lab = await stack.enter_async_context(running)
         browser = await stack.enter_async_context(running_browser())
         page, stranger = [

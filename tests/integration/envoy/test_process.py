@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -39,6 +40,20 @@ async def test_it_starts_becomes_live_and_stops(layout: Layout) -> None:
     assert await envoy.stop() == 0
     assert not envoy.running
     assert not psutil.pid_exists(envoy.pid)
+
+
+async def test_it_may_open_as_many_files_as_it_is_allowed(layout: Layout) -> None:
+    """Whatever the soft limit of who starts it: a connection is a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        envoy = await EnvoyProcess.start(find(), bootstrap(layout), layout, concurrency=1)
+        try:
+            assert psutil.Process(envoy.pid).rlimit(psutil.RLIMIT_NOFILE) == (hard, hard)
+        finally:
+            await envoy.stop()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_one_that_refuses_its_configuration_says_why(layout: Layout) -> None:

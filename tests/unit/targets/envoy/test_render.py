@@ -149,7 +149,7 @@ def test_the_edge_bounds_what_a_stranger_may_cost() -> None:
     assert manager["stream_idle_timeout"] == "300s"
     assert manager["max_request_headers_kb"] == 32
     assert manager["common_http_protocol_options"] == {"idle_timeout": "300s", "max_headers_count": 100}
-    assert manager["http2_protocol_options"]["max_concurrent_streams"] == 100
+    assert manager["http2_protocol_options"]["max_concurrent_streams"] == 256
     assert manager["path_with_escaped_slashes_action"] == "REJECT_REQUEST"
     assert manager["internal_address_config"]["cidr_ranges"] == [
         {"address_prefix": "255.255.255.255", "prefix_len": 32}
