@@ -1,14 +1,14 @@
 """Everything in `generated/` that the contracts and mesh.yaml make: what is there and what should be."""
 
 import json
-from collections.abc import Mapping
+import tempfile
 from pathlib import Path
 
-from protomesh.atomic_file import write_atomically
 from protomesh.cli.project import Project
 from protomesh.contract import compile_project
 from protomesh.contract.generate import generate_python
 from protomesh.contract.include import materialize
+from protomesh.file_tree import replace_tree
 from protomesh.model import Topology
 from protomesh.targets.envoy import review
 from protomesh.targets.openapi import document
@@ -40,30 +40,15 @@ def _update(project: Project, *, write: bool) -> list[Path]:
     topology = compile_project(project.root, variables={}).topology
     made = {"envoy": review(topology), "openapi": {"openapi.json": _openapi(topology)}}
     changed = generate_python(project.root, write=write)
-    for folder, files in made.items():
-        changed += _replace(project.root / "generated" / folder, files, write=write)
+    with tempfile.TemporaryDirectory(prefix="protomesh-") as temporary:
+        for folder, files in made.items():
+            fresh = Path(temporary) / folder
+            fresh.mkdir()
+            for name, text in files.items():
+                (fresh / name).write_text(text, encoding="utf-8")
+            changed += replace_tree(fresh, project.root / "generated" / folder, write=write)
     return sorted(changed)
 
 
 def _openapi(topology: Topology) -> str:
     return json.dumps(document(topology), indent=2, ensure_ascii=False) + "\n"
-
-
-def _replace(target: Path, files: Mapping[str, str], *, write: bool) -> list[Path]:
-    """Makes a folder hold these files, by name, and no others."""
-    changed = [target / name for name, text in files.items() if _read(target / name) != text]
-    gone = [path for path in target.rglob("*") if path.is_file() and str(path.relative_to(target)) not in files]
-    if write:
-        for path in changed:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, files[str(path.relative_to(target))])
-        for path in gone:
-            path.unlink()
-    return changed + gone
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None

@@ -11,7 +11,12 @@ __all__ = ["documentation"]
 
 
 def documentation(topology: Topology) -> Mapping[str, Page]:
-    """The pages by their paths: one to read and try methods, and the OpenAPI document that it is made of."""
+    """The pages by their paths: one to read and try methods, and the OpenAPI document that it is made of.
+
+    None at all where no gateway shows the contracts.
+    """
+    if not any(gateway.reflection for gateway in topology.gateways):
+        return {}
     html = page(topology)
     policy = {"content-security-policy": content_security_policy(html), "referrer-policy": "no-referrer"}
     described = json.dumps(document(topology), ensure_ascii=False)
