@@ -41,7 +41,8 @@ GOOD, POOR, REFUSED = "4000000000000101", "4000000000000200", "4000000000000218"
 GOOD_UNTIL_CHARGED, SILENT = "4000000000000226", "4000000000000309"
 LATE, LATE_CHARGE, LATE_RETURN = "4000000000000408", "4000000000000416", "4000000000000424"
 ALICE, BOB = User("alice"), User("bob")
-PATIENCE = timedelta(milliseconds=200)
+PATIENCE = timedelta(seconds=10)  # a busy machine's disk is slow
+hasty = pytest.mark.parametrize("patience", [timedelta(seconds=1)], ids=["hasty"])  # where the provider is silent
 Fields = Callable[[AioRpcError], list[str]]
 Kept = Callable[[Database, type[DeclarativeBase]], Awaitable[str]]
 
@@ -59,9 +60,15 @@ def bank(tmp_path: Path, now: Callable[[], datetime]) -> LocalBank:
 
 
 @pytest.fixture
-def servicer(db: Database, bank: LocalBank, now: Callable[[], datetime]) -> Payments:
-    """The service itself, with little patience."""
-    return Payments(db, bank, now, PATIENCE)
+def patience() -> timedelta:
+    """How long the provider may take."""
+    return PATIENCE
+
+
+@pytest.fixture
+def servicer(db: Database, bank: LocalBank, now: Callable[[], datetime], patience: timedelta) -> Payments:
+    """The service itself."""
+    return Payments(db, bank, now, patience)
 
 
 @pytest.fixture
@@ -155,6 +162,7 @@ class TestAuthorizePayment:
         found = (await payments.GetPayment(GetPaymentRequest(payment_id=request.request_id))).payment
         assert (found.state, found.decline_reason) == (Payment.STATE_DECLINED, reason)
 
+    @hasty
     async def test_a_provider_that_answers_late_is_asked_again(
         self, payments: PaymentsServiceStub, bank: LocalBank
     ) -> None:
@@ -171,6 +179,7 @@ class TestAuthorizePayment:
         assert (await payments.AuthorizePayment(request)).payment.state == Payment.STATE_AUTHORIZED
         assert done(bank) == [Operation.AUTHORIZE]
 
+    @hasty
     async def test_a_provider_that_never_answers_does_not_keep_the_caller(
         self, payments: PaymentsServiceStub, bank: LocalBank
     ) -> None:
@@ -244,6 +253,7 @@ class TestAuthorizePayment:
             await payments.AuthorizePayment(request)
         assert bank.entries() == []
 
+    @hasty
     async def test_no_card_number_is_kept_or_logged(
         self, payments: PaymentsServiceStub, db: Database, kept: Kept, capfd: pytest.CaptureFixture[str]
     ) -> None:
@@ -310,6 +320,7 @@ class TestCapturePayment:
         assert {answer.payment.state for answer in answers} == {Payment.STATE_CAPTURED}
         assert done(bank) == [Operation.AUTHORIZE, Operation.CAPTURE]
 
+    @hasty
     async def test_a_charge_that_is_answered_late_is_found(
         self, payments: PaymentsServiceStub, bank: LocalBank
     ) -> None:
@@ -340,6 +351,7 @@ class TestCapturePayment:
         assert (gone.value.payment_id, gone.value.state) == (payment_id, Payment.STATE_RELEASED)
         assert done(bank) == [Operation.AUTHORIZE, Operation.RELEASE]
 
+    @hasty
     async def test_what_is_not_known_to_be_held_is_not_charged(self, payments: PaymentsServiceStub) -> None:
         """First somebody has to find out."""
         request = authorize(SILENT)
@@ -374,6 +386,7 @@ class TestRefundPayment:
             (charged, Operation.REFUND),
         ]
 
+    @hasty
     async def test_a_late_charge_is_found_and_paid_back(self, payments: PaymentsServiceStub, bank: LocalBank) -> None:
         """Nobody knew whether there was one: the provider is asked first."""
         payment_id = await authorized(payments, LATE_CHARGE)
@@ -382,6 +395,7 @@ class TestRefundPayment:
         assert (await payments.RefundPayment(refund(payment_id))).payment.state == Payment.STATE_REFUNDED
         assert done(bank) == [Operation.AUTHORIZE, Operation.CAPTURE, Operation.REFUND]
 
+    @hasty
     @pytest.mark.parametrize("after", [Payment.STATE_RELEASED, Payment.STATE_REFUNDED])
     async def test_giving_back_that_is_answered_late_is_found(
         self, payments: PaymentsServiceStub, bank: LocalBank, after: Payment.State.ValueType
