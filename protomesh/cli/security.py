@@ -26,10 +26,11 @@ _UNLIMITED = "Writes without a rate limit"
 _NO_SCOPE = "USER methods without a scope, where any valid token will do"
 _PLAIN = "Plain text"
 _PASSED = "Paths that go to a service as they are, past all policies"
+_SHOWN = "Folders whose files anybody may read"
 _UNPROVED = "Calls between services without mtls, where nothing but a socket's mode says who calls"
 _OVERRIDES = "Overrides of what the contracts say"
 
-_KINDS = (_PUBLIC, _UNLIMITED, _NO_SCOPE, _PLAIN, _PASSED, _UNPROVED, _OVERRIDES)
+_KINDS = (_PUBLIC, _UNLIMITED, _NO_SCOPE, _PLAIN, _PASSED, _SHOWN, _UNPROVED, _OVERRIDES)
 
 
 def kinds(found: Iterable[Exposure]) -> Iterator[tuple[str, list[Exposure]]]:
@@ -81,3 +82,5 @@ def _of_gateway(gateway: Gateway) -> Iterator[Exposure]:
         yield Exposure(kind=_PLAIN, what=f"gateway {gateway.name} at {gateway.listen}", origin=gateway.origin)
     for route in gateway.routes:
         yield Exposure(kind=_PASSED, what=f"{route.prefix} to {route.service}", origin=route.origin)
+    for files in gateway.files:
+        yield Exposure(kind=_SHOWN, what=f"{files.folder} at {files.prefix}", origin=files.origin)

@@ -78,7 +78,8 @@ def compile_project(
         raise InvalidProject(problems)
     resolved = resolve_methods(contract, mesh, report)
     gateways = read_gateways(mesh, report)
-    lint.run(lint.Project(root=root, contract=contract, mesh=mesh, resolved=resolved), report)
+    project = lint.Project(root=root, contract=contract, mesh=mesh, resolved=resolved, gateways=gateways)
+    lint.run(project, report)
 
     written = [*contract.packages, *(path.name for path in mesh_files(root, environment))]
     left, silenced = silence(root, written, report, lint.RULES)

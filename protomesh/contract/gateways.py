@@ -1,10 +1,12 @@
 """The gateways of mesh.yaml, every default resolved."""
 
+from functools import partial
+
 from protomesh.contract.mesh_schema import GatewayFile, TlsFile
 from protomesh.contract.mesh_yaml import Mesh
 from protomesh.contract.report import Report, Rule
 from protomesh.diagnostics import Severity
-from protomesh.model import Clients, Cors, Gateway, PrefixRoute, Tls
+from protomesh.model import Clients, Cors, FilesRoute, Gateway, PrefixRoute, Tls
 
 __all__ = ["RULES", "read_gateways"]
 
@@ -30,13 +32,16 @@ def read_gateways(mesh: Mesh, report: Report) -> tuple[Gateway, ...]:
     for index, file in enumerate(mesh.file.gateways or [_DEFAULT]):
         origin = mesh.origin("gateways", index)
         name = file.name or ("edge" if not index else f"edge-{index + 1}")
+        at = partial(mesh.origin, "gateways", index, "routes")
         routes = [
-            PrefixRoute(
-                prefix=route.prefix,
-                service=route.service,
-                origin=mesh.origin("gateways", index, "routes", number),
-            )
+            PrefixRoute(prefix=route.prefix, service=route.service, origin=at(number))
             for number, route in enumerate(file.routes)
+            if route.service is not None
+        ]
+        files = [
+            FilesRoute(prefix=route.prefix, folder=route.files, origin=at(number))
+            for number, route in enumerate(file.routes)
+            if route.files is not None
         ]
         gateway = Gateway(
             name=name,
@@ -44,6 +49,7 @@ def read_gateways(mesh: Mesh, report: Report) -> tuple[Gateway, ...]:
             tls=_tls(file.tls),
             cors=Cors(origins=tuple(file.cors.origins)) if file.cors else None,
             routes=tuple(sorted(routes, key=lambda route: (-len(route.prefix), route.prefix))),
+            files=tuple(sorted(files, key=lambda route: (-len(route.prefix), route.prefix))),
             reflection=file.listen.loopback if file.reflection is None else file.reflection,
             origin=origin,
         )
@@ -61,8 +67,7 @@ def read_gateways(mesh: Mesh, report: Report) -> tuple[Gateway, ...]:
                 report.add(GATEWAY_CLASH, origin, f"two gateways listen on {gateway.listen}", "Change one port.")
         for number, route in enumerate(file.routes):
             if route.prefix in [earlier.prefix for earlier in file.routes[:number]]:
-                at = mesh.origin("gateways", index, "routes", number)
-                report.add(GATEWAY_CLASH, at, f"two routes have the prefix {route.prefix}", "Remove one.")
+                report.add(GATEWAY_CLASH, at(number), f"two routes have the prefix {route.prefix}", "Remove one.")
         gateways.append(gateway)
     return tuple(gateways)
 

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from datetime import timedelta
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -130,6 +131,15 @@ def _prefix(value: Any) -> str:
     return text
 
 
+def _folder(value: Any) -> str:
+    text = _text(value, "a folder")
+    parts = PurePosixPath(text).parts
+    if not parts or parts[0] == "/" or ".." in parts or any(part.startswith(".") for part in parts):
+        hint = "Name one below the project that holds nothing but what everybody may read: services/storefront/dist."
+        raise _refuse(f"{text!r} is no folder to show", hint)
+    return "/".join(parts)
+
+
 def _client(value: Any) -> str:
     text = _text(value, "the name of a certificate")
     if not (_URI_NAME.fullmatch(text) or _DNS_NAME.fullmatch(text)):
@@ -209,10 +219,18 @@ class CorsFile(_Section):
 
 
 class RouteFile(_Section):
-    """A path prefix that goes to one service as it is."""
+    """A path prefix that goes to one service as it is, or that the files of a folder are answered below."""
 
     prefix: Annotated[str, PlainValidator(_prefix)]
-    service: str
+    service: str | None = None
+    files: Annotated[str, PlainValidator(_folder)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one(cls, value: Any) -> Any:
+        if isinstance(value, dict) and len(value.keys() & {"service", "files"}) != 1:
+            raise _refuse("a route leads to one place", "Name `service` or `files`, one of them.")
+        return value
 
 
 class ClientsFile(_Section):

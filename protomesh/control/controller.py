@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from protomesh.control.documentation import documentation
 from protomesh.control.dry_run import dry_run, refusal
 from protomesh.control.key_set import KeySetFile
 from protomesh.control.status import ConfigurationStatus, RejectedResource, origin_of
+from protomesh.control.web_pages import web_pages
 from protomesh.model import Endpoint, Layout, Topology
 from protomesh.proxy import ConfigurationRefused, EnvoyBinary, Schemas
 from protomesh.targets.envoy import (
@@ -21,6 +21,7 @@ from protomesh.targets.envoy import (
     SECRET,
     Configuration,
     Override,
+    Pages,
     apply_overrides,
     load_assignment,
     load_overrides,
@@ -52,6 +53,7 @@ class Controller:
         self._topology: Topology | None = None
         self._configuration = Configuration(())
         self._overrides: Sequence[Override] = ()
+        self._pages: Pages = {}
         self._key_sets: dict[str, str] = {}  # by issuer
         self._suspended: frozenset[str] = frozenset()
         self._endpoints: dict[str, tuple[Endpoint, ...]] = {}
@@ -73,7 +75,7 @@ class Controller:
         Raises:
             ConfigurationRefused: Envoy would refuse it. The text begins with the line in the user's files, where
                 there is one. What was published before stays.
-            InvalidProject: the problems of envoy/overrides; likewise.
+            InvalidProject: the problems of envoy/overrides and of files to be answered; likewise.
         """
         async with self._changing:
             await self._change(topology, self._suspended & topology.services.keys())
@@ -94,6 +96,17 @@ class Controller:
         async with self._changing:
             if self._topology is not None and service in self._suspended:
                 await self._change(self._topology, self._suspended - {service})
+
+    async def read_files(self) -> None:
+        """Publishes what is now in the folders that gateways answer, if there is a topology already.
+
+        Raises:
+            ConfigurationRefused: as `apply`.
+            InvalidProject: likewise.
+        """
+        async with self._changing:
+            if self._topology is not None:
+                await self._change(self._topology, self._suspended)
 
     async def set_endpoints(
         self,
@@ -239,6 +252,7 @@ class Controller:
 
     async def _change(self, topology: Topology, suspended: frozenset[str]) -> None:
         self._overrides = await asyncio.to_thread(load_overrides, Path(self._layout.state).parent)
+        self._pages = await asyncio.to_thread(web_pages, Path(self._layout.state).parent, topology)
         await self._have_key_sets(topology)
         configuration = self._render(topology, suspended)
         resources = tuple(self._encode(configuration))
@@ -265,7 +279,7 @@ class Controller:
 
     def _render(self, topology: Topology, suspended: frozenset[str]) -> Configuration:
         known = topology.with_key_sets(self._key_sets)
-        return apply_overrides(render(known, self._layout, suspended, documentation(topology)), self._overrides)
+        return apply_overrides(render(known, self._layout, suspended, self._pages), self._overrides)
 
     def _refresh(self, topology: Topology) -> None:
         """Publishes what Envoy has accepted in a dry run already, but for the keys."""

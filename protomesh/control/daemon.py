@@ -21,6 +21,7 @@ from protomesh.control.api import EdgeApi, OperatorApi
 from protomesh.control.channel import unix_channel
 from protomesh.control.controller import Controller
 from protomesh.control.envoy_keeper import EnvoyKeeper
+from protomesh.control.followed_files import FollowedFiles
 from protomesh.control.gateway_certificates import GatewayCertificates
 from protomesh.control.identities import Identities, Lifetimes
 from protomesh.control.key_source import FollowedKeys
@@ -79,6 +80,7 @@ class Daemon:
         self._state = StateFile(self._layout)
         self._following_keys: list[asyncio.Task[None]] = []
         self._certificates = GatewayCertificates(self._root, self._layout)
+        self._files = FollowedFiles(self._root)
         self._identities = Identities(self._layout, lifetimes=lifetimes)
         self._topology: Topology | None = None
         self._controller: Controller | None = None
@@ -163,7 +165,7 @@ class Daemon:
         await self._identify(topology)
         await self._controller.start()
         stack.push_async_callback(self._controller.stop)
-        await self._controller.apply(topology)
+        await self._show(topology)
         self._apis = [EdgeApi(self._layout), OperatorApi(self._layout)]
         for api in self._apis:
             await api.start(topology)
@@ -186,8 +188,15 @@ class Daemon:
         stack.callback(self._let_keys_be)
         following = asyncio.create_task(self._certificates.follow(self._controller.set_secrets), name="certificates")
         stack.callback(following.cancel)
+        showing = asyncio.create_task(self._files.follow(self._controller.read_files), name="files")
+        stack.callback(showing.cancel)
         renewing = asyncio.create_task(self._identities.follow(self._controller.set_secrets), name="identities")
         stack.callback(renewing.cancel)
+
+    async def _show(self, topology: Topology) -> None:
+        assert self._controller is not None, "made before"
+        await asyncio.to_thread(self._files.look, topology.gateways)
+        await self._controller.apply(topology)
 
     async def _identify(self, topology: Topology) -> None:
         """Gives Envoy and every service what they prove themselves with, where they have to."""
@@ -346,7 +355,7 @@ class Daemon:
             await asyncio.to_thread(check_ports, new)
             await self._controller.set_secrets(await asyncio.to_thread(self._certificates.load, topology.gateways))
             await self._identify(topology)
-            await self._controller.apply(topology)
+            await self._show(topology)
             for api in self._apis:
                 await api.update(topology)
             self._topology = topology

@@ -11,7 +11,9 @@ __all__ = ["documentation"]
 
 
 def documentation(topology: Topology) -> Mapping[str, Page]:
-    """The pages by their paths: one to read and try methods, and the OpenAPI document that it is made of.
+    """The pages of a gateway that shows the contracts, by their paths.
+
+    They are one to read and try methods, and the OpenAPI document that it is made of.
 
     None at all where no gateway shows the contracts.
     """
@@ -21,6 +23,6 @@ def documentation(topology: Topology) -> Mapping[str, Page]:
     policy = {"content-security-policy": content_security_policy(html), "referrer-policy": "no-referrer"}
     described = json.dumps(document(topology), ensure_ascii=False)
     return {
-        "/docs": Page(content_type="text/html; charset=utf-8", text=html, headers=policy),
-        "/docs/openapi.json": Page(content_type="application/json", text=described),
+        "/docs": Page(content_type="text/html; charset=utf-8", content=html.encode(), headers=policy),
+        "/docs/openapi.json": Page(content_type="application/json", content=described.encode()),
     }

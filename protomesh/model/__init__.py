@@ -15,7 +15,7 @@ from protomesh.model.contract import (
     RestBinding,
     RpcService,
 )
-from protomesh.model.gateway import Clients, Cors, Gateway, PrefixRoute, Tls
+from protomesh.model.gateway import Clients, Cors, FilesRoute, Gateway, PrefixRoute, Tls
 from protomesh.model.layout import Layout
 from protomesh.model.origin import Origin
 from protomesh.model.policy import Audience, RateLimit, RetryPolicy, Safety
@@ -35,6 +35,7 @@ __all__ = [
     "DeclaredEvent",
     "Endpoint",
     "External",
+    "FilesRoute",
     "Gateway",
     "KeySource",
     "Layout",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from protomesh.model.address import TcpAddress
 from protomesh.model.origin import Origin
 
-__all__ = ["Clients", "Cors", "Gateway", "PrefixRoute", "Tls"]
+__all__ = ["Clients", "Cors", "FilesRoute", "Gateway", "PrefixRoute", "Tls"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,15 @@ class PrefixRoute:
 
     prefix: str  # "/legacy/"
     service: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesRoute:
+    """A path prefix below which a folder's files are answered: a web page that calls the mesh where it comes from."""
+
+    prefix: str  # "/"
+    folder: str  # relative to the project; what a build makes, so that it may not be there
     origin: Origin
 
 
@@ -55,6 +64,7 @@ class Gateway:
     tls: Tls | None = None  # without, plain text
     cors: Cors | None = None
     routes: tuple[PrefixRoute, ...] = ()  # longest prefix first
+    files: tuple[FilesRoute, ...] = ()  # likewise
     reflection: bool = True  # whether gRPC reflection answers here
     origin: Origin
 

@@ -33,7 +33,7 @@ def results(case: str, project: Path) -> dict[str, str]:
 
 def compiled(case: str, project: Path) -> Compilation:
     """Compiles a case, copied to the folder `project`. Raises InvalidProject if it has errors."""
-    shutil.copytree(_FOLDER / case, project, ignore=shutil.ignore_patterns(*_OUT), dirs_exist_ok=True)
+    shutil.copytree(_FOLDER / case, project, symlinks=True, ignore=shutil.ignore_patterns(*_OUT), dirs_exist_ok=True)
     if (project / "in.proto").exists():
         (project / "protos").mkdir()
         (project / "in.proto").rename(project / "protos" / "in.proto")

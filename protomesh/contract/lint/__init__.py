@@ -14,6 +14,7 @@ from protomesh.contract.lint import (
     deadlines,
     errors,
     events,
+    files,
     packages,
     paging,
     references,
@@ -27,7 +28,7 @@ from protomesh.contract.report import Report, Rule
 __all__ = ["RULES", "Project", "run"]
 
 _OF_CONTRACTS = (deadlines, safety, access, rest, paging, streams, errors, events, packages)
-_FAMILIES = (references, calls, auth, clients, *_OF_CONTRACTS)
+_FAMILIES = (references, calls, auth, clients, files, *_OF_CONTRACTS)
 _ELSEWHERE = (sources, yaml_tree, mesh_yaml, gateways, policies, ignores)
 
 RULES: Mapping[str, Rule] = {

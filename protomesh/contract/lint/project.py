@@ -7,6 +7,7 @@ from pathlib import Path
 from protomesh.contract.annotations import Contract, MethodDeclaration, ServiceDeclaration
 from protomesh.contract.mesh_yaml import Mesh
 from protomesh.contract.policies import Resolved
+from protomesh.model import Gateway
 
 __all__ = ["Project"]
 
@@ -19,6 +20,7 @@ class Project:
     contract: Contract
     mesh: Mesh
     resolved: Mapping[str, Resolved]  # by full name of the method
+    gateways: tuple[Gateway, ...]
 
     def methods(self) -> Iterator[tuple[ServiceDeclaration, MethodDeclaration, Resolved]]:
         """Yields every method of the contracts as it was declared and as it was resolved."""

@@ -121,7 +121,7 @@ def _check_routes(project: Project, report: Report) -> None:
     services = project.mesh.file.services
     for number, gateway in enumerate(project.mesh.file.gateways or ()):
         for index, route in enumerate(gateway.routes):
-            if route.service not in services:
+            if route.service is not None and route.service not in services:
                 hint = did_you_mean(route.service, services, "Add the service to mesh.yaml.")
                 origin = project.mesh.origin("gateways", number, "routes", index, "service")
                 message = f"a route goes to {route.service!r}, which is no service of the mesh"

@@ -12,7 +12,7 @@ from protomesh.targets.envoy.names import CLUSTER, ENDPOINTS, EXTENSION, LISTENE
 from protomesh.targets.envoy.overrides import Override
 from protomesh.targets.envoy.overrides import apply as apply_overrides
 from protomesh.targets.envoy.overrides import load as load_overrides
-from protomesh.targets.envoy.page import Page
+from protomesh.targets.envoy.page import Page, Pages
 from protomesh.targets.envoy.render import render
 from protomesh.targets.envoy.review import readable, review
 from protomesh.targets.envoy.tls import authorities, certificate, needed
@@ -30,6 +30,7 @@ __all__ = [
     "Configuration",
     "Override",
     "Page",
+    "Pages",
     "Rendered",
     "apply_overrides",
     "authorities",

@@ -11,7 +11,7 @@ from protomesh.targets.envoy.filters.http_filter import Face
 from protomesh.targets.envoy.filters.rest_stream_type import REST
 from protomesh.targets.envoy.listener import listener
 from protomesh.targets.envoy.names import CLUSTER, EDGE_API, ROUTES, Body
-from protomesh.targets.envoy.page import Page, largest_page, page_route
+from protomesh.targets.envoy.page import Page, Pages, largest_page, page_outcome
 from protomesh.targets.envoy.route import internal_api, method_route, no_such_method, passed_through, refusal
 from protomesh.targets.envoy.routes import all_of, by_path, by_prefix, either, header
 from protomesh.targets.envoy.tls import downstream, needed, security
@@ -26,9 +26,7 @@ REFLECTION_METHODS = tuple(
 _UNSUPPORTED_MEDIA_TYPE = 415
 
 
-def edge(
-    topology: Topology, layout: Layout, suspended: frozenset[str], pages: Mapping[str, Page]
-) -> Iterator[Rendered]:
+def edge(topology: Topology, layout: Layout, suspended: frozenset[str], pages: Pages) -> Iterator[Rendered]:
     """Yields the cluster of the edge's own API, and a listener with its routes for each gateway."""
     yield api_cluster(EDGE_API, layout.edge_api_socket)
     for gateway in topology.gateways:
@@ -41,7 +39,7 @@ def edge(
             secured=downstream(gateway.name, gateway.tls) if gateway.tls else None,
             secrets=needed(gateway),
         )
-        yield _routes(topology, gateway, suspended, pages if gateway.reflection else {})
+        yield _routes(topology, gateway, suspended, pages.get(gateway.name, {}))
 
 
 def _routes(topology: Topology, gateway: Gateway, suspended: frozenset[str], pages: Mapping[str, Page]) -> Rendered:
@@ -53,10 +51,11 @@ def _routes(topology: Topology, gateway: Gateway, suspended: frozenset[str], pag
     """
     prefixes = {route.prefix: passed_through(route.prefix, route.service) for route in gateway.routes}
 
-    written = {path: page_route(path, page) for path, page in pages.items()}
+    written = {path: page_outcome(path, page) for path, page in pages.items()}
+    queried = {f"{path}?": written[path] for path, page in pages.items() if page.takes_query}
 
     def others(last: Body) -> Body:
-        return by_path(written, by_prefix(_grpc_only(topology) | prefixes, last))
+        return by_path(written, by_prefix(_grpc_only(topology) | prefixes | queried, last))
 
     speaks_grpc = all_of(header("content-type", prefix="application/grpc"), header(":method", exact="POST"))
     virtual_host: Body = {

@@ -1,11 +1,13 @@
 """A page that Envoy answers by itself: what callers read about the mesh, for as long as there is an Envoy."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from protomesh.targets.envoy.names import Body
+from protomesh.targets.envoy.routes import either, header
 
-__all__ = ["Page", "largest_page", "page_route"]
+__all__ = ["Page", "Pages", "largest_page", "page_outcome"]
 
 _OK = 200
 
@@ -15,22 +17,37 @@ class Page:
     """What is answered at a path."""
 
     content_type: str
-    text: str
+    content: bytes
+    gzip: bytes | None = None  # the same, compressed, for those who take it so
     headers: Mapping[str, str] = field(default_factory=dict)
+    takes_query: bool = False  # whether it is answered also where a query follows the path
 
 
-def page_route(path: str, page: Page) -> Body:
-    """The route that answers a page, whatever is sent there."""
+Pages = Mapping[str, Mapping[str, Page]]
+"""What each gateway answers, by its name and by the path."""
+
+
+def page_outcome(path: str, page: Page) -> Body:
+    """The route that answers a page, whatever is sent there, or a matcher that finds the one for who takes gzip."""
     headers = {"cache-control": "no-cache", "x-content-type-options": "nosniff", **page.headers}
+    if page.gzip is None:
+        return _route(path, page.content_type, page.content, headers)
+    headers["vary"] = "accept-encoding"
+    plain = _route(path, page.content_type, page.content, headers)
+    small = _route(path, page.content_type, page.gzip, headers | {"content-encoding": "gzip"})
+    return either([(header("accept-encoding", contains="gzip"), small)], plain)
+
+
+def _route(path: str, content_type: str, content: bytes, headers: Mapping[str, str]) -> Body:
     return {
         "name": path,
         "match": {"prefix": "/"},  # the matcher tree has matched the path already
         "direct_response": {
             "status": _OK,
-            "body": {"inline_string": page.text},
+            "body": _data(content),
             "body_format": {
                 "text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"},
-                "content_type": page.content_type,
+                "content_type": content_type,
             },
         },
         "response_headers_to_add": [
@@ -40,6 +57,13 @@ def page_route(path: str, page: Page) -> Body:
     }
 
 
+def _data(content: bytes) -> Body:
+    try:
+        return {"inline_string": content.decode()}
+    except UnicodeDecodeError:
+        return {"inline_bytes": base64.b64encode(content).decode()}
+
+
 def largest_page(pages: Mapping[str, Page]) -> int:
     """How many bytes the largest has. Envoy takes 4,096 if it is not told."""
-    return max((len(page.text.encode()) for page in pages.values()), default=0)
+    return max((len(page.content) for page in pages.values()), default=0)

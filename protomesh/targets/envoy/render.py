@@ -1,6 +1,6 @@
 """From the model to Envoy's resources."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import MappingProxyType
 
 from protomesh.model import External, Layout, Service, Topology
@@ -12,7 +12,7 @@ from protomesh.targets.envoy.filters import extensions
 from protomesh.targets.envoy.inside_tls import SECRETS, to_worker
 from protomesh.targets.envoy.names import Body
 from protomesh.targets.envoy.operator import operator
-from protomesh.targets.envoy.page import Page
+from protomesh.targets.envoy.page import Pages
 from protomesh.targets.envoy.upstream_tls import upstream
 
 __all__ = ["render"]
@@ -22,20 +22,17 @@ def render(
     topology: Topology,
     layout: Layout,
     suspended: frozenset[str] = frozenset(),
-    pages: Mapping[str, Page] = MappingProxyType({}),
+    pages: Pages = MappingProxyType({}),
 ) -> Configuration:
     """Renders everything that Envoy is told about a mesh, but for the endpoints of what the mesh starts.
 
     Services in `suspended` are under a debugger: nothing ends a call to them for its length, and nothing takes their
-    endpoints out. `pages` are answered at their paths where a gateway shows the contracts. Equal arguments give equal
-    results.
+    endpoints out. `pages` are what each gateway answers by itself. Equal arguments give equal results.
     """
     return Configuration(_resources(topology, layout, suspended, pages))
 
 
-def _resources(
-    topology: Topology, layout: Layout, suspended: frozenset[str], pages: Mapping[str, Page]
-) -> Iterator[Rendered]:
+def _resources(topology: Topology, layout: Layout, suspended: frozenset[str], pages: Pages) -> Iterator[Rendered]:
     for service in topology.services.values():
         secured, secrets = _secured(topology, layout, service)
         yield service_cluster(service, suspended=service.name in suspended, secured=secured, secrets=secrets)
