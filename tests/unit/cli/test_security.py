@@ -49,7 +49,7 @@ MESH = """\
 name: office
 gateways:
   - listen: "127.0.0.1:8080"
-    routes: [{prefix: /old/, service: attic}]
+    routes: [{prefix: /old/, service: attic}, {prefix: /, files: web}]
   - {listen: "127.0.0.1:8443", tls: dev}
 auth: {issuer: "https://office.test", audience: office, jwks: {service: desk}}
 services:
@@ -85,6 +85,7 @@ def test_everything_that_is_open_is_listed_with_its_line(project: Path) -> None:
         [("desk.v1.DeskService/Sit", f"{contract}:14")],
         [("calls to attic at 10.1.2.3:80", "mesh.yaml:10"), ("gateway edge at 127.0.0.1:8080", "mesh.yaml:3")],
         [("/old/ to attic", "mesh.yaml:4")],
+        [("web at /", "mesh.yaml:4")],
         [("mover calls desk", "mesh.yaml:9")],
         [
             ("desk.v1.DeskService/Stand: timeout", "mesh.yaml:12"),
