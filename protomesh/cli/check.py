@@ -28,13 +28,14 @@ def check(directory: Path | None, environment: str, *, json: bool) -> None:
     report = _Report()
     try:
         compilation = compile_project(project.root, environment=environment)
+        outdated = stale(project)  # it is made without what variables and overlays say, and may be wrong without
     except InvalidProject as invalid:
         report.problems = list(invalid.problems)
         report.code = ExitCode.INVALID
     else:
         report.problems = list(compilation.problems)
         report.silenced = compilation.silenced
-        report.stale = [str(project.relative(path)) for path in stale(project)]
+        report.stale = [str(project.relative(path)) for path in outdated]
         report.envoy = asyncio.run(_validate(project, compilation))
         report.code = ExitCode.FAILED if report.stale or report.envoy else ExitCode.OK
     print(report.as_json() if json else report.as_text())

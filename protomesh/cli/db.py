@@ -64,7 +64,7 @@ def reset(directory: Path | None, service: str, *, yes: bool) -> None:
 def _where(data: ServiceData) -> str:
     """The database, as a person knows it, without a password."""
     try:
-        from protomesh.runtime.store.url import NoDatabase, database_url, sqlite_file  # noqa: PLC0415 - an extra
+        from protomesh.runtime.store.url import NoDatabase, database_url, shown, sqlite_file  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise Failure("databases need the extra: pip install 'protomesh[store]'", ExitCode.INVALID) from error
     try:
@@ -73,7 +73,7 @@ def _where(data: ServiceData) -> str:
         raise Failure(str(error), ExitCode.INVALID) from error
     if url.get_backend_name() == "sqlite":
         return str(data.project.relative(sqlite_file(url)))
-    return url.set(drivername=url.get_backend_name()).render_as_string()
+    return shown(url)
 
 
 def _refuse_running(project: Project, service: str) -> None:

@@ -11,7 +11,7 @@ from protomesh.supervisor.layout import layout_for
 if TYPE_CHECKING:
     from protomesh.contract import Compilation
 
-__all__ = ["Project"]
+__all__ = ["MESH_YAML", "Project"]
 
 MESH_YAML = "mesh.yaml"
 

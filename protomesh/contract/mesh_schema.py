@@ -154,7 +154,8 @@ def _keys_url(value: Any) -> str:
     plain = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
     if not (parts.hostname and (parts.scheme == "https" or plain)) or parts.username or parts.password:
         hint = "Write https://HOST/PATH, without a password: whoever answers decides who gets in."
-        raise _refuse(f"{text!r} is no place for keys", hint)
+        secret = "@" in parts.netloc  # then it stays out of what is printed
+        raise _refuse(f"{'a URL with a password' if secret else repr(text)} is no place for keys", hint)
     return text
 
 

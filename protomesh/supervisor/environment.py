@@ -93,7 +93,10 @@ def read_env_file(path: Path) -> Mapping[str, str]:
         name, equals, value = stripped.partition("=")
         name, value = name.strip(), value.strip()
         if not equals or not name.isidentifier():
-            raise InvalidEnvironmentFile(f"{path}:{number}: {stripped!r} is not NAME=value.")
+            # The line stays out of it: it may be a secret.
+            raise InvalidEnvironmentFile(
+                f"{path}:{number}: the line is not NAME=value; a name has letters, digits and _."
+            )
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
             value = value[1:-1]
         values[name] = value

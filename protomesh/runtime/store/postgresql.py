@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import asyncpg
 from sqlalchemy import URL, Connection, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
@@ -27,7 +28,7 @@ from protomesh.runtime.store.postgresql_listener import Listener
 from protomesh.runtime.store.postgresql_schema import EMPTY, TELL, TELL_OF_EVERY_TABLE
 from protomesh.runtime.store.tables import MIGRATED, digest_in
 from protomesh.runtime.store.uninterrupted import uninterrupted
-from protomesh.runtime.store.url import NoDatabase
+from protomesh.runtime.store.url import NoDatabase, shown
 
 __all__ = [
     "READERS",
@@ -246,9 +247,29 @@ def _apart(work: Coroutine[Any, Any, ResultT]) -> ResultT:
 
 def _engine(url: URL, settings: dict[str, str], silent: float | None = None, **options: Any) -> AsyncEngine:
     # Connections are made here and not from the URL by SQLAlchemy, which knows fewer of its parameters (sslmode).
-    return create_async_engine("postgresql+asyncpg://", async_creator=lambda: connect(url, settings, silent), **options)
+    made = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda: connect(url, settings, silent),
+        hide_parameters=True,  # an error of SQLAlchemy's says else what should have been written, and ends in a log
+        **options,
+    )
+
+    @event.listens_for(made.sync_engine, "handle_error")
+    def leave_rows_out(failure: ExceptionContext) -> None:
+        # The server shows the whole row that it refuses, of whatever column.
+        told = (failure.sqlalchemy_exception, failure.original_exception, failure.original_exception.__cause__)
+        for error in told:
+            if error is not None:
+                error.args = tuple(_without_detail(text) for text in error.args)
+            if isinstance(error, asyncpg.PostgresError):
+                error.detail = None
+
+    return made
+
+
+def _without_detail(text: object) -> object:
+    return text.partition("\nDETAIL:")[0] if isinstance(text, str) else text
 
 
 def _no_database(url: URL, error: BaseException) -> NoDatabase:
-    named = url.set(drivername="postgresql").render_as_string()  # without its password
-    return NoDatabase(f"can't connect to {named}: {reason(error)}. PROTOMESH_DATABASE_URL names it; is it there?")
+    return NoDatabase(f"can't connect to {shown(url)}: {reason(error)}. PROTOMESH_DATABASE_URL names it; is it there?")

@@ -77,6 +77,7 @@ def engine(url: URL, role: Role) -> AsyncEngine:
         },
         pool_size=1 if writer else READERS,
         max_overflow=0,
+        hide_parameters=True,  # an error of SQLAlchemy's says else what should have been written, and ends in a log
         pool_reset_on_return=None,  # see `end`: by default a trip to roll back what is committed
     )
     pragmas = ("foreign_keys = ON",) if writer else ("query_only = ON",)
@@ -189,7 +190,7 @@ async def kept_digest(url: URL, package: str) -> str | None:
     """The digest that the file has for a package's migrations. The file is not made by asking."""
     if not sqlite_file(url).is_file():
         return None
-    made = create_engine(url.set(drivername="sqlite"))
+    made = create_engine(url.set(drivername="sqlite"), hide_parameters=True)
     try:
         with made.connect() as connection:
             return digest_in(connection, package)
@@ -217,7 +218,9 @@ async def first(url: URL) -> AsyncGenerator[None]:
 def migrate(url: URL, work: Callable[[Connection], ResultT]) -> ResultT:
     """Does `work` in one transaction, under a file lock, on a file that has a write-ahead log."""
     made = create_engine(
-        url.set(drivername="sqlite"), connect_args={"isolation_level": None, "timeout": _MIGRATION_WAITS_SECONDS}
+        url.set(drivername="sqlite"),
+        connect_args={"isolation_level": None, "timeout": _MIGRATION_WAITS_SECONDS},
+        hide_parameters=True,
     )
 
     @event.listens_for(made, "begin")

@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from protomesh.runtime.cannot_start import CannotStart
 
-__all__ = ["NoDatabase", "database_url", "sqlite_file", "sqlite_url"]
+__all__ = ["NoDatabase", "database_url", "shown", "sqlite_file", "sqlite_url"]
 
 _FILE = "database.sqlite3"
 _EXAMPLES = "sqlite:////absolute/path or postgresql://user:password@host/database"
@@ -24,7 +24,7 @@ def database_url(environment: Mapping[str, str] | None = None) -> URL:
     """The database that the environment names.
 
     `PROTOMESH_DATABASE_URL` if it is set, else a SQLite file in `PROTOMESH_DATA`, the directory that the service
-    keeps its own data in. The URL never belongs in a log: it may hold a password (`URL.render_as_string` hides it).
+    keeps its own data in. The URL never belongs in a log: it may hold a password (`shown` leaves it out).
 
     Raises:
         NoDatabase: neither is set, or the URL is not one of a database that the store knows.
@@ -37,6 +37,12 @@ def database_url(environment: Mapping[str, str] | None = None) -> URL:
     raise NoDatabase(
         "no database is named: set PROTOMESH_DATA to the directory to keep it in, or PROTOMESH_DATABASE_URL"
     )
+
+
+def shown(url: URL) -> str:
+    """The URL for people: a password in it is stars, also one among its parameters."""
+    secrets = {name: "***" for name in url.query if "password" in name}
+    return url.set(drivername=url.get_backend_name()).update_query_dict(secrets).render_as_string()
 
 
 def sqlite_url(file: Path) -> URL:
@@ -53,7 +59,7 @@ def sqlite_file(url: URL) -> Path:
 def _known(text: str) -> URL:
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is no number: it may be half of a password
         raise NoDatabase(f"PROTOMESH_DATABASE_URL is not a URL, as {_EXAMPLES}") from None
     match url.get_backend_name():
         case "sqlite":

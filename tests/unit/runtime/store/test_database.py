@@ -1,5 +1,7 @@
 import asyncio
 import random
+import secrets
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
@@ -184,6 +186,20 @@ async def test_many_readers_share_a_few_connections(db: Database) -> None:
     """More readers than connections wait for each other and all get their answer."""
     await insert(db, 7)
     assert await asyncio.gather(*(numbers(db) for _ in range(40))) == [[7]] * 40
+
+
+@pytest.mark.parametrize("statement", ["INSERT INTO secrets VALUES (:text)", "INSERT INTO nowhere VALUES (:text)"])
+async def test_an_error_does_not_say_what_should_have_been_written(db: Database, statement: str) -> None:
+    """It ends in a log, with its causes: neither the values of the statement nor the row that was refused."""
+    async with db.begin() as tx:
+        await tx.execute(text("CREATE TABLE secrets (text VARCHAR(9) CONSTRAINT short CHECK (length(text) < 5))"))
+    secret = secrets.token_hex(4)
+    with pytest.raises(DBAPIError) as refused:
+        async with db.begin() as tx:
+            await tx.execute(text(statement), {"text": secret})
+    told = "".join(traceback.format_exception(refused.value))
+    assert "short" in told or "nowhere" in told
+    assert secret not in told
 
 
 async def test_a_commit_that_is_refused_leaves_nothing_behind(db: Database) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from protomesh.runtime.store import database_url
-from protomesh.runtime.store.url import sqlite_file
+from protomesh.runtime.store.url import shown, sqlite_file
 
 
 def test_a_file_in_the_services_own_directory() -> None:
@@ -26,6 +26,14 @@ def test_postgresql_by_any_of_its_names(scheme: str) -> None:
     assert "cret" not in f"{url} {url!r}"
 
 
+def test_people_are_shown_no_password() -> None:
+    """Wherever in the URL it is."""
+    url = database_url(
+        {"PROTOMESH_DATABASE_URL": "postgresql://shop:secret@db/catalog?password=secret&sslmode=require"}
+    )
+    assert shown(url) == "postgresql://shop:***@db/catalog?password=%2A%2A%2A&sslmode=require"
+
+
 @pytest.mark.parametrize(
     ("environment", "says"),
     [
@@ -35,6 +43,7 @@ def test_postgresql_by_any_of_its_names(scheme: str) -> None:
         ({"PROTOMESH_DATABASE_URL": "sqlite:///:memory:"}, "in memory"),
         ({"PROTOMESH_DATABASE_URL": "mysql://user:secret@host/shop"}, "'mysql'"),
         ({"PROTOMESH_DATABASE_URL": "postgresql://user:secret@host"}, "needs a database"),
+        ({"PROTOMESH_DATABASE_URL": "postgresql://user:top@very:secret@host/shop"}, "not a URL"),
     ],
 )
 def test_what_can_not_be_used_says_why(environment: dict[str, str], says: str) -> None:
