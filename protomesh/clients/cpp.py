@@ -14,6 +14,8 @@ class Cpp(Language):
 
     name = "cpp"
     title = "C++"
+    package = "CMake target `<mesh>_client`"
+    needs = "CMake, gRPC and protobuf for C++, protoc with its gRPC plugin"
     tested = True
     kept = ("build",)
 

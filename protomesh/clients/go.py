@@ -14,6 +14,8 @@ class Go(Language):
 
     name = "go"
     title = "Go"
+    package = "module `<mesh>.mesh/client`"
+    needs = "Go 1.26"
     tested = True
 
     def check(self, tools: Tools) -> None:

@@ -29,6 +29,11 @@ class Job:
     tools: Tools
     out: Path  # an empty folder
 
+    @property
+    def module(self) -> str:
+        """A name for what stands beside the stubs, where names are written so: ShopClient."""
+        return "".join(word.capitalize() for word in self.mesh.replace("-", "_").split("_")) + "Client"
+
     def files(self, *, google: bool) -> list[FileDescriptorProto]:
         """The contracts to generate code for: the project's, and with `google` the types of google.rpc and google.type.
 
@@ -95,7 +100,9 @@ class Language(ABC):
 
     name: str
     title: str  # as its people write it
-    tested: bool  # a client of it runs in tests/clients
+    package: str  # what its people call the folder, named after `<mesh>`
+    needs: str  # what has to be installed to make it and to build it
+    tested: bool  # a client of it calls a mesh in tests/clients
     kept: Sequence[str] = ()  # what its tools build in the package, and a new generation leaves alone
 
     @abstractmethod

@@ -3,7 +3,20 @@
 A generator and the library that its code runs on belong together: change them together, and let tests/clients judge.
 """
 
-__all__ = ["CARGO", "CARGO_TOOLS", "GO", "GO_TOOLS", "MAVEN", "NPM", "NPM_TOOLS"]
+__all__ = [
+    "CARGO",
+    "CARGO_TOOLS",
+    "GO",
+    "GO_TOOLS",
+    "KOTLIN",
+    "KOTLIN_TOOLS",
+    "MAVEN",
+    "NPM",
+    "NPM_TOOLS",
+    "NUGET",
+    "NUGET_TOOLS",
+    "PHP",
+]
 
 CARGO = {"prost": "0.14.6", "prost-types": "0.14.6", "tonic": "0.14.9", "tonic-prost": "0.14.9"}
 CARGO_TOOLS = {
@@ -22,6 +35,14 @@ GO_TOOLS = {
     "google.golang.org/grpc/cmd/protoc-gen-go-grpc": "v1.6.2",
     "google.golang.org/protobuf/cmd/protoc-gen-go": GO["google.golang.org/protobuf"],
 }
+# Beside those of MAVEN; the plugin compiles, and is of the standard library's version.
+KOTLIN = {
+    "com.google.protobuf:protobuf-kotlin": "3.25.8",
+    "io.grpc:grpc-kotlin-stub": "1.5.0",
+    "org.jetbrains.kotlin:kotlin-stdlib": "2.2.21",
+    "org.jetbrains.kotlinx:kotlinx-coroutines-core": "1.10.2",
+}
+KOTLIN_TOOLS = {"io.grpc:protoc-gen-grpc-kotlin": KOTLIN["io.grpc:grpc-kotlin-stub"]}
 # The generator is the system's. gRPC for Java runs on protobuf 3.25, which takes the code of every protoc 3.
 MAVEN = {
     "io.grpc:grpc-netty-shaded": "1.85.1",
@@ -36,3 +57,7 @@ NPM = {
     "@connectrpc/connect-web": "2.2.0",
 }
 NPM_TOOLS = {"@bufbuild/protoc-gen-es": NPM["@bufbuild/protobuf"]}
+NUGET = {"Google.Api.CommonProtos": "2.17.0", "Google.Protobuf": "3.36.2", "Grpc.Net.Client": "2.85.0"}
+NUGET_TOOLS = {"Grpc.Tools": NUGET["Grpc.Net.Client"]}
+# The generator is the system's, of protobuf 3.21.
+PHP = {"google/common-protos": "^4.5", "google/protobuf": "^3.21", "grpc/grpc": "^1.51"}

@@ -14,6 +14,8 @@ class Ruby(Language):
 
     name = "ruby"
     title = "Ruby"
+    package = "gem `<mesh>-client`"
+    needs = "Ruby with the gem `grpc`, protoc with its gRPC plugin"
     tested = True
 
     def check(self, tools: Tools) -> None:
@@ -33,13 +35,12 @@ class Ruby(Language):
             program=[protoc(job.tools)],
         )
         identifier = job.mesh.replace("-", "_")
-        module = "".join(word.capitalize() for word in identifier.split("_")) + "Client"
         stubs = [path.relative_to(lib).with_suffix("") for path in sorted(lib.rglob("*_pb.rb"))]
         job.write_template("ruby/client.gemspec", f"{job.mesh}-client.gemspec")
         job.write_template(
             "ruby/client.rb",
             f"lib/{identifier}_client.rb",
-            module=module,
+            module=job.module,
             requires="\n".join(f"require '{name}'" for name in stubs),
             rows=job.lines("    '{method}' => Method.new({deadline} / 1000.0, {repeatable}, :{audience}).freeze,"),
         )

@@ -14,6 +14,8 @@ class Rust(Language):
 
     name = "rust"
     title = "Rust"
+    package = "crate `<mesh>-client`"
+    needs = "Rust 1.85"
     tested = True
     kept = ("target", "Cargo.lock")
 

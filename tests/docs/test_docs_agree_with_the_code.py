@@ -8,11 +8,13 @@ import pytest
 from google.protobuf.descriptor import Descriptor
 
 from protomesh.cli.exits import ExitCode
+from protomesh.clients import LANGUAGES
 from protomesh.contract import mesh_schema
 from protomesh.v1 import options_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/**/*.md")])
+GUIDES = ROOT / "docs/guides"
 REFERENCE = ROOT / "docs/reference"
 
 
@@ -89,6 +91,15 @@ def test_every_key_of_mesh_yaml_is_explained() -> None:
 def test_every_field_of_an_option_is_explained(message: Descriptor) -> None:
     """A policy that can be written can be read about."""
     assert {field.name for field in message.fields} - keys_in_tables("options.md") == set()
+
+
+def test_every_language_of_a_client_is_listed() -> None:
+    """What its tests showed, scripts/clients-table writes after a run of them; the rest has to be right before."""
+    rows = re.findall(r"^\| (.+) \| (.+) \| (.+) \| (.+) \| .+ \|$", (GUIDES / "clients.md").read_text(), re.MULTILINE)
+
+    assert [(*row[:3], row[3].startswith("calls a mesh")) for row in rows if row[0] != "language"] == [
+        (language.title, language.package, language.needs, language.tested) for language in LANGUAGES.values()
+    ]
 
 
 def test_every_exit_code_is_explained() -> None:
