@@ -6,7 +6,8 @@
 
 The shop is copied to a directory of its own and run there on a free port, with a fresh database, so that a mesh that
 is up in the checkout is not disturbed. What wrapping a handler costs comes from handler_wrapping.py, and
-what a look for many streams costs from watching.py, both without a mesh.
+what a look for many streams costs from watching.py, both without a mesh; how long clients take to make, from
+clients.py.
 """
 
 import argparse
@@ -182,6 +183,14 @@ def policies() -> Figure:
     return Figure(name="Envoy's CPU for the policies of a call", unit="us", bound=55, samples=samples)
 
 
+def clients() -> Figure:
+    """A client of the shop, made anew with tools that are there; a sample for each language whose are."""
+    script = Path(__file__).with_name("clients.py")
+    done = subprocess.run([sys.executable, script], stdout=subprocess.PIPE, text=True, check=False)  # 1: missed
+    samples = [float(seconds) for seconds in re.findall(r": ([0-9.]+) s, ", done.stdout)]
+    return Figure(name="`clients` in one language, tools installed", unit="s", bound=30, samples=samples)
+
+
 def checkouts() -> list[Figure]:
     """The p99 of PlaceOrder, the whole saga through the edge, in milliseconds."""
     script = Path(__file__).with_name("checkout.py")
@@ -221,7 +230,8 @@ def main() -> int:
         figures = [help_time(), *start_times(mesh)]
         mesh.protomesh("up", check=True)
         figures += [resident(mesh), workers(mesh), asyncio.run(acknowledgements(mesh))]
-    figures += [wrapping(), relayed("mesh", "Envoy"), relayed("nats", "NATS"), watching(), policies(), *checkouts()]
+    figures += [wrapping(), relayed("mesh", "Envoy"), relayed("nats", "NATS"), watching(), policies(), clients()]
+    figures += checkouts()
     text = page(figures)
     print(text)
     if chosen.write:
