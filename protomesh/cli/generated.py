@@ -13,7 +13,7 @@ from protomesh.contract.include import materialize
 from protomesh.file_tree import replace_tree
 from protomesh.model import Topology
 from protomesh.targets.envoy import review
-from protomesh.targets.openapi import document
+from protomesh.targets.openapi import Contracts, document
 
 __all__ = ["generate", "stale"]
 
@@ -61,4 +61,4 @@ def _needed(project: Project) -> dict[str, str]:
 
 
 def _openapi(topology: Topology) -> str:
-    return json.dumps(document(topology), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document(topology, Contracts(topology)), indent=2, ensure_ascii=False) + "\n"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from protomesh.model import Topology
 from protomesh.targets.envoy import Page
-from protomesh.targets.openapi import content_security_policy, document, page
+from protomesh.targets.openapi import Contracts, content_security_policy, document, page
 
 __all__ = ["documentation"]
 
@@ -19,9 +19,10 @@ def documentation(topology: Topology) -> Mapping[str, Page]:
     """
     if not any(gateway.reflection for gateway in topology.gateways):
         return {}
-    html = page(topology)
+    contracts = Contracts(topology)
+    html = page(topology, contracts)
     policy = {"content-security-policy": content_security_policy(html), "referrer-policy": "no-referrer"}
-    described = json.dumps(document(topology), ensure_ascii=False)
+    described = json.dumps(document(topology, contracts), ensure_ascii=False)
     return {
         "/docs": Page(content_type="text/html; charset=utf-8", content=html.encode(), headers=policy),
         "/docs/openapi.json": Page(content_type="application/json", content=described.encode()),

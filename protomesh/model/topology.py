@@ -17,7 +17,8 @@ class Topology:
     """A validated mesh. Whoever holds one need not check it again.
 
     `descriptors` is a serialized google.protobuf.FileDescriptorSet of every contract with its imports, each file
-    after those it imports, comments included.
+    after those it imports, comments included. google/rpc/status.proto and error_details.proto are among them, whether
+    a contract imports them or not: errors travel in them.
     """
 
     name: str

@@ -2,7 +2,7 @@
 
 from protomesh.contract import Compilation
 from protomesh.targets.envoy import dump
-from protomesh.targets.openapi import document
+from protomesh.targets.openapi import Contracts, document
 
 __all__ = ["openapi_yaml"]
 
@@ -10,7 +10,7 @@ __all__ = ["openapi_yaml"]
 def openapi_yaml(compilation: Compilation) -> str:
     """Paths, tags and schemas; the rest is the same for every project. Nothing where there is no REST."""
     topology = compilation.topology
-    found = document(topology)
+    found = document(topology, Contracts(topology))
     if not found["paths"]:
         return ""
     schemas = {name: schema for name, schema in found["components"]["schemas"].items() if name != "google.rpc.Status"}

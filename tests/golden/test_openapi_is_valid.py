@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from protomesh.targets.openapi import document
+from protomesh.targets.openapi import Contracts, document
 from tests.golden.case import CASES, ERROR, compiled, written
 
 _DOCUMENTED = [case for case in CASES if ERROR not in written(case)]
@@ -13,7 +13,7 @@ _DOCUMENTED = [case for case in CASES if ERROR not in written(case)]
 def test_the_document_of_a_case_keeps_to_openapi(case: str, tmp_path: Path) -> None:
     """As the specification's own schema says, with every reference in it resolved."""
     topology = compiled(case, tmp_path).topology
-    found = document(topology)
+    found = document(topology, Contracts(topology))
     assert [str(error) for error in OpenAPIV31SpecValidator(found).iter_errors()] == []
     assert found["info"] == {"title": topology.name, "version": found["info"]["version"]}
     assert len(found["info"]["version"]) == 12

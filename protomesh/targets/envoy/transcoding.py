@@ -9,7 +9,7 @@ from typing import Any
 from google.api import annotations_pb2, http_pb2
 from google.protobuf import descriptor_pb2
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2
 
 from protomesh.model import Method, RestBinding, Topology
 
@@ -26,8 +26,8 @@ def descriptor_set(topology: Topology) -> bytes:
     out; bindings are those of the model, so one that Envoy would refuse is not in it.
     """
     exposed = {method.full_name: method for _, method in topology.exposed() if method.rest}
-    files = _files(topology.descriptors)
-    types = dict(_types(files.values()))
+    files = descriptor_pb2.FileDescriptorSet.FromString(topology.descriptors).file
+    types = dict(_types(files))
     packages = {name.rpartition("/")[0].rpartition(".")[0] for name in exposed}
     wanted = {
         *(name for method in exposed.values() for name in (method.request, method.response, *method.errors)),
@@ -37,21 +37,12 @@ def descriptor_set(topology: Topology) -> bytes:
     }
     reached = _closure(wanted, types)
     result = descriptor_pb2.FileDescriptorSet()
-    for file in files.values():
+    for file in files:
         pruned = _prune(file, reached, exposed)
         if pruned.message_type or pruned.enum_type or pruned.service:
             result.file.append(pruned)
     _set_dependencies(result)
     return result.SerializeToString(deterministic=True)
-
-
-def _files(descriptors: bytes) -> dict[str, descriptor_pb2.FileDescriptorProto]:
-    """The contracts' files and Envoy's own needs, each behind what it imports."""
-    files = {file.name: file for file in descriptor_pb2.FileDescriptorSet.FromString(descriptors).file}
-    for descriptor in (status_pb2.DESCRIPTOR, error_details_pb2.DESCRIPTOR):
-        for needed in (*descriptor.dependencies, descriptor):
-            files.setdefault(needed.name, descriptor_pb2.FileDescriptorProto.FromString(needed.serialized_pb))
-    return files
 
 
 def _types(files: Iterable[descriptor_pb2.FileDescriptorProto]) -> Iterator[tuple[str, tuple[str, Message]]]:

@@ -8,6 +8,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
+from protomesh.model import Topology
 from protomesh.targets.openapi.rules import needs_value
 
 __all__ = ["INPUT_ONLY", "OUTPUT_ONLY", "Contracts"]
@@ -24,14 +25,13 @@ class Contracts:
 
     Works in a pool of its own: the default pool belongs to the stubs of the project, which may register the same files.
 
-    Args:
-        files: The contracts, each file behind those that it imports.
+    Making one takes as long as writing a page from it: whoever writes several has one for all.
     """
 
-    def __init__(self, files: FileDescriptorSet) -> None:
+    def __init__(self, topology: Topology) -> None:
         self._pool = DescriptorPool()
         self._comments: dict[str, str] = {}
-        for file in files.file:
+        for file in FileDescriptorSet.FromString(topology.descriptors).file:
             self._pool.Add(file)
             locations = {tuple(place.path): place.leading_comments for place in file.source_code_info.location}
             for name, path in _paths(file):

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from google.rpc import status_pb2
 
 from protomesh.model import Method, RestBinding, Topology
 from protomesh.targets.openapi.contracts import Contracts
@@ -20,13 +18,12 @@ __all__ = ["document"]
 _VERBS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 
 
-def document(topology: Topology) -> dict[str, Any]:
+def document(topology: Topology, contracts: Contracts) -> dict[str, Any]:
     """Describes every exposed method that REST reaches.
 
     https://spec.openapis.org/oas/v3.1.1. `info.version` is a hash of everything else: it changes when the document
     does. Custom verbs, which OpenAPI has no word for, are left out.
     """
-    contracts = Contracts(_with_status(topology.descriptors))
     bound = [(method, number, binding) for method in _methods(topology) for number, binding in _bindings(method)]
     answered = _reached(contracts.message(method.response) for method, _, _ in bound)
     schemas = Schemas(contracts, answered | {"google.rpc.Status"})
@@ -75,13 +72,3 @@ def _reached(messages: Iterable[Descriptor]) -> frozenset[str]:
         found.add(message.full_name)
         waiting += [field.message_type for field in message.fields if field.message_type is not None]
     return frozenset(found)
-
-
-def _with_status(descriptors: bytes) -> FileDescriptorSet:
-    """The contracts and google.rpc.Status, which every error is, whether a contract imports it or not."""
-    complete = FileDescriptorSet.FromString(descriptors)
-    there = {file.name for file in complete.file}
-    for needed in (*status_pb2.DESCRIPTOR.dependencies, status_pb2.DESCRIPTOR):
-        if needed.name not in there:
-            needed.CopyToProto(complete.file.add())
-    return complete

@@ -9,7 +9,6 @@ from html import escape
 from importlib.resources import files as resources
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from protomesh.model import Audience, Method, Topology
 from protomesh.targets.openapi.contracts import Contracts
@@ -20,10 +19,9 @@ _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 _DEEPEST = 3
 
 
-def page(topology: Topology) -> str:
+def page(topology: Topology, contracts: Contracts) -> str:
     """One page of HTML that needs nothing but `/docs/openapi.json` beside it."""
     shell = resources(__package__).joinpath("page.html").read_text(encoding="utf-8")
-    contracts = Contracts(FileDescriptorSet.FromString(topology.descriptors))
     methods = "\n".join(_services(topology, contracts))
     return shell.replace("@TITLE@", escape(topology.name)).replace("@GRPC@", methods or "<p>There are none.</p>")
 

@@ -16,6 +16,7 @@ import grpc
 from google.protobuf import descriptor_pb2, message_factory
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
+from google.rpc import status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_tools import protoc
 
@@ -90,8 +91,10 @@ def compile_contract() -> bytes:
         Path(directory, "lab.proto").write_text(CONTRACT, encoding="utf-8")
         out = Path(directory, "lab.binpb")
         include = Path(str(protoc.__file__)).parent / "_proto"
+        googleapis = Path(status_pb2.__file__).parents[2]
         arguments = ["protoc", f"-I{directory}", f"-I{include}", "--include_imports", f"--descriptor_set_out={out}"]
-        assert protoc.main([*arguments, "lab.proto"]) == 0
+        errors = ("google/rpc/status.proto", "google/rpc/error_details.proto")
+        assert protoc.main([*arguments, f"-I{googleapis}", *errors, "lab.proto"]) == 0
         return out.read_bytes()
 
 
