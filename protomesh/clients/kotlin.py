@@ -6,6 +6,7 @@ from protomesh.clients.jvm import check_jvm, maven_dependencies, package, write_
 from protomesh.clients.language import Job, Language
 from protomesh.clients.pins import KOTLIN, KOTLIN_TOOLS, MAVEN
 from protomesh.clients.tools import Tools
+from protomesh.contract.protoc_plugin import write_protoc_plugin
 
 __all__ = ["Kotlin"]
 
@@ -37,7 +38,7 @@ class Kotlin(Language):
         jar = job.tools.installed("kotlin", KOTLIN_TOOLS, install) / "protoc-gen-grpc-kotlin-jdk8.jar"
         java = _program(job.tools, "java")
         # It runs for a second: compiling it well would take longer.
-        script = job.tools.script(
+        script = write_protoc_plugin(
             job.descriptors.with_name("protoc-gen-grpckt"), [java, "-XX:TieredStopAtLevel=1", "-jar", jar]
         )
         sources = job.out / "src/main/kotlin"

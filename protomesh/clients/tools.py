@@ -7,7 +7,6 @@ ToolFailed
 import hashlib
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import tempfile
@@ -57,13 +56,6 @@ class Tools:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
         return folder
-
-    @staticmethod
-    def script(path: Path, arguments: Sequence[str | Path]) -> Path:
-        """Writes a program that runs these arguments and its own: protoc wants a plugin to be one file."""
-        path.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, arguments))} "$@"\n', encoding="utf-8")
-        path.chmod(0o700)
-        return path
 
     @staticmethod
     def run(arguments: Sequence[str | Path], *, cwd: Path, environment: Mapping[str, str] | None = None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from protomesh.clients.language import Job, Language
 from protomesh.clients.pins import NPM, NPM_TOOLS
 from protomesh.clients.tools import ToolMissing, Tools
+from protomesh.contract.protoc_plugin import write_protoc_plugin
 
 __all__ = ["TypeScript"]
 
@@ -39,7 +40,7 @@ class TypeScript(Language):
 
         installed = job.tools.installed("typescript", NPM_TOOLS, install)
         script = installed / "node_modules/@bufbuild/protoc-gen-es/bin/protoc-gen-es"
-        plugin = job.tools.script(job.descriptors.with_name("protoc-gen-es"), [*node, script])
+        plugin = write_protoc_plugin(job.descriptors.with_name("protoc-gen-es"), [*node, script])
         job.protoc(
             [f"--plugin={plugin}", f"--es_out={job.out}", "--es_opt=target=js+dts,import_extension=js"], google=True
         )

@@ -1,6 +1,5 @@
 """Typed Python for the contracts of a project: stubs and package facades below `generated/python`."""
 
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -8,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from protomesh.contract.include import materialize
+from protomesh.contract.protoc_plugin import write_protoc_plugin
 from protomesh.contract.sources import compile_protos, proto_files
 from protomesh.diagnostics import InvalidProject, Problems
 from protomesh.file_tree import replace_tree
@@ -58,10 +58,7 @@ def _executables(folder: Path) -> Mapping[str, Path]:
     for name, entry in _PLUGINS.items():
         module, _, function = entry.partition(":")
         code = f"from {module} import {function}; {function}()"
-        program = folder / f"protoc-gen-{name}"
-        program.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, "-c", code])} "$@"\n')
-        program.chmod(0o700)
-        programs[name] = program
+        programs[name] = write_protoc_plugin(folder / f"protoc-gen-{name}", [sys.executable, "-c", code])
     return programs
 
 
