@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,13 +15,12 @@ import httpx
 from cryptography import x509
 
 from protomesh.contract import compile_project
-from protomesh.control.controller import Controller
 from protomesh.control.gateway_certificates import GatewayCertificates
-from protomesh.model import Layout
-from protomesh.proxy import EnvoyProcess, Schemas, find
-from protomesh.targets.envoy import bootstrap
+from protomesh.proxy import Schemas
+from tests.integration.envoy.lab import free_port
 from tests.integration.xds.desk import desk
 from tests.integration.xds.healthy import wait_healthy
+from tests.integration.xds.plane import plane
 from tests.pki import Files, Pki
 
 PROTO = """\
@@ -96,9 +95,7 @@ class Edge:
 @asynccontextmanager
 async def edge(root: Path, schemas: Schemas, clients: str = "", overrides: str = "{}") -> AsyncIterator[Edge]:
     """A mesh whose gateway has a certificate; `clients` goes on in its `tls:`, `overrides` is that of mesh.yaml."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     pki = Pki(root / "certs")
     pki.issue("edge", names=["localhost"])
     (root / "protos/desk/v1").mkdir(parents=True)
@@ -110,25 +107,20 @@ async def edge(root: Path, schemas: Schemas, clients: str = "", overrides: str =
         f"overrides: {overrides}\n"
     )
     topology = compile_project(root, variables={}).topology
-    layout = Layout(run=PurePosixPath(root), state=PurePosixPath(root) / ".protomesh")
-    controller, more = Controller(find(), schemas, layout), asyncio.Event()
-    certificates = GatewayCertificates(root, layout)
-    await controller.start()
-    await controller.set_secrets(certificates.load(topology.gateways))
-    await controller.apply(topology)
-    envoy = await EnvoyProcess.start(find(), bootstrap(topology, layout, {}), layout, concurrency=1)
-    following = asyncio.create_task(certificates.follow(controller.set_secrets))
-    try:
-        await envoy.wait_live()
-        async with desk(f"{root}/desk.sock", more) as endpoint:
-            await controller.set_endpoints("desk", [endpoint])
-            await wait_healthy(envoy, "desk", 1)
-            await controller.wait_acknowledged()
-            yield Edge(port, pki, more)
-    finally:
-        following.cancel()
-        await envoy.stop()
-        await controller.stop()
+    more = asyncio.Event()
+    async with plane(root, schemas) as control:
+        certificates = GatewayCertificates(root, control.layout)
+        await control.controller.set_secrets(certificates.load(topology.gateways))
+        await control.controller.apply(topology)
+        async with control.envoy(topology) as envoy, desk(f"{root}/desk.sock", more) as endpoint:
+            following = asyncio.create_task(certificates.follow(control.controller.set_secrets))
+            try:
+                await control.controller.set_endpoints("desk", [endpoint])
+                await wait_healthy(envoy, "desk", 1)
+                await control.controller.wait_acknowledged()
+                yield Edge(port, pki, more)
+            finally:
+                following.cancel()
 
 
 async def sit(channel: grpc.aio.Channel) -> str:

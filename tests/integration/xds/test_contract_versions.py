@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -21,12 +21,11 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2_grpc
 
 from protomesh.contract import compile_project
-from protomesh.control.controller import Controller
-from protomesh.model import Endpoint, Layout, UnixAddress
-from protomesh.proxy import EnvoyProcess, Schemas, find
-from protomesh.targets.envoy import bootstrap
+from protomesh.model import Endpoint, UnixAddress
+from protomesh.proxy import Schemas
 from tests.integration.envoy.lab import free_port
 from tests.integration.xds.healthy import wait_healthy
+from tests.integration.xds.plane import plane
 
 _OLD = """\
 syntax = "proto3";
@@ -142,22 +141,17 @@ async def test_old_and_new_work_together(
     """With both kinds of clients, by gRPC and by REST: what all three know arrives, and nothing fails for the rest."""
     known, port = versions
     topology = compile_project(known[mesh].root, variables={}).topology
-    layout = Layout(run=PurePosixPath(run_directory), state=PurePosixPath(run_directory) / ".protomesh")
-    controller = Controller(find(), schemas, layout)
-    await controller.start()
-    await controller.apply(topology)
-    envoy = await EnvoyProcess.start(find(), bootstrap(topology, layout, {}), layout, concurrency=1)
-    try:
-        await envoy.wait_live()
-        async with served(known[server], f"{run_directory}/tea.sock") as endpoint:
-            await controller.set_endpoints("tea", [endpoint])
+    async with plane(run_directory, schemas) as control:
+        await control.controller.apply(topology)
+        async with (
+            control.envoy(topology) as envoy,
+            served(known[server], f"{run_directory}/tea.sock") as endpoint,
+        ):
+            await control.controller.set_endpoints("tea", [endpoint])
             await wait_healthy(envoy, "tea", 1)
-            await controller.wait_acknowledged()
+            await control.controller.wait_acknowledged()
             await _check_grpc(known, port, server, mesh)
             await _check_rest(port, server, mesh)
-    finally:
-        await envoy.stop()
-        await controller.stop()
 
 
 async def _check_grpc(known: dict[str, Version], port: int, server: str, mesh: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,10 +15,12 @@ from grpc_health.v1 import health, health_pb2_grpc
 from protomesh.contract import compile_project
 from protomesh.control.controller import Controller
 from protomesh.control.status import ConfigurationStatus
-from protomesh.model import Endpoint, Layout, Origin, Topology, UnixAddress
-from protomesh.proxy import ConfigurationRefused, EnvoyProcess, Schemas, find
-from protomesh.targets.envoy import CLUSTER, ENDPOINTS, LISTENER, bootstrap
+from protomesh.model import Endpoint, Origin, Topology, UnixAddress
+from protomesh.proxy import ConfigurationRefused, Schemas
+from protomesh.targets.envoy import CLUSTER, ENDPOINTS, LISTENER
+from tests.integration.envoy.lab import free_port
 from tests.integration.xds.healthy import wait_healthy
+from tests.integration.xds.plane import Plane, plane
 
 PROTO = """\
 syntax = "proto3";
@@ -50,13 +52,13 @@ def taken_port() -> Iterator[int]:
 
 
 class Project:
-    """A project directory, its layout and its controller."""
+    """A project directory, and its control plane."""
 
-    def __init__(self, root: Path, schemas: Schemas) -> None:
+    def __init__(self, root: Path, control: Plane) -> None:
         self.root = root
-        self.layout = Layout(run=PurePosixPath(root), state=PurePosixPath(root) / ".protomesh")
-        self.binary = find()
-        self.controller = Controller(self.binary, schemas, self.layout)
+        self.layout = control.layout
+        self.controller = control.controller
+        self.envoy = control.envoy
         folder = root / "protos" / "shop" / "stock" / "v1"
         folder.mkdir(parents=True)
         (folder / "stock.proto").write_text(PROTO)
@@ -64,9 +66,7 @@ class Project:
     def topology(self, port: int | None = None) -> Topology:
         """Compiled anew, with a gateway on a port that is free if none is given."""
         if port is None:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
+            port = free_port()
         (self.root / "mesh.yaml").write_text(
             f'name: shop\ngateways:\n  - listen: "127.0.0.1:{port}"\nservices:\n'
             '  stock: {run: "services.stock.app:app", serves: [shop.stock.v1.StockService]}\n'
@@ -77,17 +77,6 @@ class Project:
         folder = self.root / "envoy" / "overrides"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "stock.yaml").write_text(text)
-
-    @asynccontextmanager
-    async def envoy(self, topology: Topology) -> AsyncIterator[EnvoyProcess]:
-        process = await EnvoyProcess.start(
-            self.binary, bootstrap(topology, self.layout, {}), self.layout, concurrency=1
-        )
-        try:
-            await process.wait_live()
-            yield process
-        finally:
-            await process.stop()
 
     async def call(self) -> bytes:
         """Calls the method through the operator's socket."""
@@ -101,10 +90,8 @@ class Project:
 @pytest.fixture
 async def project(run_directory: Path, schemas: Schemas) -> AsyncIterator[Project]:
     """A project whose controller serves ADS."""
-    project = Project(run_directory, schemas)
-    await project.controller.start()
-    yield project
-    await project.controller.stop()
+    async with plane(run_directory, schemas) as control:
+        yield Project(run_directory, control)
 
 
 @asynccontextmanager

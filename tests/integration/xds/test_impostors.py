@@ -3,18 +3,17 @@
 import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from protomesh.contract import compile_project
-from protomesh.control.controller import Controller
 from protomesh.control.identities import Identities
-from protomesh.model import Endpoint, Layout, parse_address
-from protomesh.proxy import EnvoyProcess, Schemas, find
+from protomesh.model import Endpoint, parse_address
+from protomesh.proxy import Schemas
 from protomesh.runtime.identity import IdentityFiles
 from protomesh.runtime.server import Server
-from protomesh.targets.envoy import bootstrap
 from tests.integration.xds.edge import PROTO
 from tests.integration.xds.healthy import wait_healthy
+from tests.integration.xds.plane import plane
 
 MESH = """\
 name: office
@@ -31,17 +30,12 @@ async def test_envoy_takes_for_a_service_only_who_shows_its_identity(run_directo
     (run_directory / "protos/desk/v1/desk.proto").write_text(PROTO)
     (run_directory / "mesh.yaml").write_text(MESH)
     topology = compile_project(run_directory, variables={}).topology
-    layout = Layout(run=PurePosixPath(run_directory), state=PurePosixPath(run_directory) / ".protomesh")
-    Path(layout.logs).mkdir(parents=True)
-    controller = Controller(find(), schemas, layout)
-    await controller.set_secrets(Identities(layout).issue(topology))
-    async with AsyncExitStack() as stack:
-        await controller.start()
-        stack.push_async_callback(controller.stop)
+    async with plane(run_directory, schemas) as control, AsyncExitStack() as stack:
+        layout, controller = control.layout, control.controller
+        Path(layout.logs).mkdir(parents=True)
+        await controller.set_secrets(Identities(layout).issue(topology))
         await controller.apply(topology)
-        envoy = await EnvoyProcess.start(find(), bootstrap(topology, layout, {}), layout, concurrency=1)
-        stack.push_async_callback(envoy.stop)
-        await envoy.wait_live()
+        envoy = await stack.enter_async_context(control.envoy(topology))
 
         async def worker(identity: str | None, listen: str) -> Endpoint:
             files = (

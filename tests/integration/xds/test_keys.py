@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,17 +15,17 @@ import grpc.aio
 import pytest
 
 from protomesh.contract import compile_project
-from protomesh.control.controller import Controller
 from protomesh.control.key_source import FollowedKeys
 from protomesh.control.service_api import ServiceApi
 from protomesh.model import Layout, Topology
-from protomesh.proxy import EnvoyProcess, Schemas, find
+from protomesh.proxy import Schemas
 from protomesh.runtime.launch import Launch, environment
 from protomesh.runtime.mesh import Mesh
-from protomesh.targets.envoy import bootstrap
+from tests.integration.envoy.lab import free_port
 from tests.integration.envoy.tokens import AUDIENCE, ISSUER, Issuer
 from tests.integration.xds.desk import desk
 from tests.integration.xds.healthy import wait_healthy
+from tests.integration.xds.plane import plane
 
 PROTO = """\
 syntax = "proto3";
@@ -101,9 +100,7 @@ async def office(run_directory: Path, schemas: Schemas) -> AsyncIterator[Office]
 @asynccontextmanager
 async def running(run_directory: Path, schemas: Schemas, keys: str = "service: gate") -> AsyncIterator[Office]:
     """One run of the mesh; several may follow each other in one directory. `keys` is where they come from."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder = run_directory / "protos" / "desk" / "v1"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "desk.proto").write_text(PROTO)
@@ -111,36 +108,24 @@ async def running(run_directory: Path, schemas: Schemas, keys: str = "service: g
         MESH.format(port=port, issuer=ISSUER, partner=PARTNER, audience=AUDIENCE, keys=keys)
     )
     topology = compile_project(run_directory, variables={}).topology
-    layout = Layout(run=PurePosixPath(run_directory), state=PurePosixPath(run_directory) / ".protomesh")
-    controller, more = Controller(find(), schemas, layout), asyncio.Event()
-    await controller.start()
-    await controller.apply(topology)
-    api = ServiceApi(layout, controller.publish_key_set)
-    await api.start()
-    following = [
-        asyncio.create_task(
-            FollowedKeys(run_directory, provider.keys, partial(controller.set_key_set, provider.issuer)).follow()
-        )
-        for provider in topology.auth
-        if provider.keys.service is None
-    ]
-    envoy = await EnvoyProcess.start(find(), bootstrap(topology, layout, {}), layout, concurrency=1)
-    try:
-        await envoy.wait_live()
-        async with (
-            desk(f"{run_directory}/desk.sock", more) as endpoint,
-            grpc.aio.insecure_channel(f"127.0.0.1:{port}") as edge,
-        ):
-            await controller.set_endpoints("desk", [endpoint])
-            await wait_healthy(envoy, "desk", 1)
-            await edge.channel_ready()
-            yield Office(topology, layout, edge, more)
-    finally:
-        for task in following:
-            task.cancel()
-        await envoy.stop()
-        await api.stop()
-        await controller.stop()
+    more = asyncio.Event()
+    async with plane(run_directory, schemas) as control, AsyncExitStack() as stack:
+        controller = control.controller
+        await controller.apply(topology)
+        api = ServiceApi(control.layout, controller.publish_key_set)
+        await api.start()
+        stack.push_async_callback(api.stop)
+        for provider in topology.auth:
+            if provider.keys.service is None:
+                keys_of = FollowedKeys(run_directory, provider.keys, partial(controller.set_key_set, provider.issuer))
+                stack.callback(asyncio.create_task(keys_of.follow()).cancel)
+        envoy = await stack.enter_async_context(control.envoy(topology))
+        endpoint = await stack.enter_async_context(desk(f"{run_directory}/desk.sock", more))
+        edge = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
+        await controller.set_endpoints("desk", [endpoint])
+        await wait_healthy(envoy, "desk", 1)
+        await edge.channel_ready()
+        yield Office(topology, control.layout, edge, more)
 
 
 async def test_a_token_is_valid_as_soon_as_its_key_has_been_published(office: Office) -> None:

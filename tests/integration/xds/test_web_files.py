@@ -1,10 +1,9 @@
 """Files of a folder, answered by a real Envoy: as browsers need them, never in a method's place, new ones at once."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,9 +13,10 @@ from protomesh.control import followed_files
 from protomesh.control.controller import Controller
 from protomesh.control.followed_files import FollowedFiles
 from protomesh.diagnostics import InvalidProject
-from protomesh.model import Layout, Topology
-from protomesh.proxy import EnvoyProcess, Schemas, find
-from protomesh.targets.envoy import bootstrap
+from protomesh.model import Topology
+from protomesh.proxy import Schemas
+from tests.integration.envoy.lab import free_port
+from tests.integration.xds.plane import plane
 
 PROTO = """\
 syntax = "proto3";
@@ -78,25 +78,16 @@ async def site(run_directory: Path, schemas: Schemas) -> AsyncIterator[Site]:
     """Nothing is built yet."""
     (run_directory / "protos/stock/v1").mkdir(parents=True)
     (run_directory / "protos/stock/v1/stock.proto").write_text(PROTO)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (run_directory / "mesh.yaml").write_text(MESH.format(port=port))
     (run_directory / "web").mkdir()
     (run_directory / "web/package.json").write_text("{}")
     topology = compile_project(run_directory, variables={}).topology
-    layout = Layout(run=PurePosixPath(run_directory), state=PurePosixPath(run_directory) / ".protomesh")
-    controller = Controller(find(), schemas, layout)
-    await controller.start()
-    await controller.apply(topology)
-    envoy = await EnvoyProcess.start(find(), bootstrap(topology, layout, {}), layout, concurrency=1)
-    try:
-        await controller.wait_acknowledged()
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-            yield Site(run_directory, topology, controller, http)
-    finally:
-        await envoy.stop()
-        await controller.stop()
+    async with plane(run_directory, schemas) as control:
+        await control.controller.apply(topology)
+        async with control.envoy(topology), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+            await control.controller.wait_acknowledged()
+            yield Site(run_directory, topology, control.controller, http)
 
 
 async def test_files_come_as_a_browser_needs_them(site: Site) -> None:
