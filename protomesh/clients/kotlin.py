@@ -10,6 +10,8 @@ from protomesh.contract.protoc_plugin import write_protoc_plugin
 
 __all__ = ["Kotlin"]
 
+_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
+
 
 class Kotlin(Language):
     """A project whose packages are named as the proto packages."""
@@ -32,8 +34,9 @@ class Kotlin(Language):
         def install(folder: Path) -> None:
             for artifact, version in KOTLIN_TOOLS.items():
                 wanted = [f"-Dartifact={artifact}:{version}:jar:jdk8", f"-DoutputDirectory={folder}"]
-                quiet = ("--batch-mode", "--quiet")
-                job.tools.run([maven, *quiet, "dependency:copy", *wanted, "-Dmdep.stripVersion=true"], cwd=folder)
+                job.tools.run(
+                    [maven, "--batch-mode", "--quiet", _COPY, *wanted, "-Dmdep.stripVersion=true"], cwd=folder
+                )
 
         jar = job.tools.installed("kotlin", KOTLIN_TOOLS, install) / "protoc-gen-grpc-kotlin-jdk8.jar"
         java = _program(job.tools, "java")
