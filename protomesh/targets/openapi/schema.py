@@ -3,6 +3,7 @@
 https://protobuf.dev/programming-guides/json/
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -78,8 +79,15 @@ class Schemas:
         self._found: dict[str, Schema] = {}
 
     def components(self) -> dict[str, Schema]:
-        """What was referred to, by full name."""
-        return dict(sorted(self._found.items()))
+        """What was referred to, by full name.
+
+        Generators of clients name a class after its title, so two schemas that would get the same one have none.
+        """
+        titles = Counter(_class_name(schema) for schema in self._found.values())
+        return {
+            name: schema if titles[_class_name(schema)] == 1 else {k: v for k, v in schema.items() if k != "title"}
+            for name, schema in sorted(self._found.items())
+        }
 
     def of_message(self, message: Descriptor) -> Schema:
         """A message's schema, or a reference to it."""
@@ -119,7 +127,7 @@ class Schemas:
         return schema
 
     def _message(self, message: Descriptor) -> Schema:
-        schema: Schema = {"type": "object", "title": message.name}
+        schema: Schema = {"type": "object", "title": _title(message)}
         if comment := self._contracts.comment(message.full_name):
             schema["description"] = comment
         if message.fields:
@@ -151,10 +159,20 @@ class Schemas:
     def _enum(self, enum: EnumDescriptor) -> Schema:
         if enum.full_name == "google.protobuf.NullValue":
             return {"type": "null"}
-        schema: Schema = {"type": "string", "title": enum.name, "enum": [value.name for value in enum.values]}
+        schema: Schema = {"type": "string", "title": _title(enum), "enum": [value.name for value in enum.values]}
         values = ((value.name, self._contracts.comment(f"{enum.full_name}.{value.name}")) for value in enum.values)
         said = [self._contracts.comment(enum.full_name), *(f"- `{name}`: {text}" for name, text in values if text)]
         if text := "\n".join(filter(None, said)):
             schema["description"] = text
         self._found[enum.full_name] = schema
         return {"$ref": f"#/components/schemas/{enum.full_name}"}
+
+
+def _title(declared: Descriptor | EnumDescriptor) -> str:
+    """A message's or an enum's name, behind that of the message it is declared in: `Order.State`."""
+    return declared.full_name.removeprefix(f"{declared.file.package}.")
+
+
+def _class_name(schema: Schema) -> str:
+    title: str = schema["title"]
+    return title.replace(".", "").lower()
