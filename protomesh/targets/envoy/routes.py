@@ -32,8 +32,8 @@ def either(choices: Sequence[tuple[Body, Body]], otherwise: Body) -> Body:
     return {"matcher_list": {"matchers": matchers}, "on_no_match": _outcome(otherwise)}
 
 
-def header(name: str, **match: str) -> Body:
-    """A predicate on a header; `match` is a field of StringMatcher: exact, prefix or contains."""
+def header(name: str, **match: str | Body) -> Body:
+    """A predicate on a header; `match` is a field of StringMatcher: exact, prefix, contains or safe_regex."""
     return {"single_predicate": {"input": header_input(name), "value_match": match}}
 
 

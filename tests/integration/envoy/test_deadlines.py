@@ -32,15 +32,39 @@ async def test_a_call_without_a_deadline_gets_the_contracts(lab: Lab) -> None:
             assert most / 2 < handler.seconds <= most
 
 
-async def test_a_callers_deadline_is_handed_on_as_it_is(lab: Lab) -> None:
-    """A shorter one and a longer one; the service's runtime caps the longer one."""
+async def test_a_callers_deadline_is_handed_on_if_it_is_no_longer(lab: Lab) -> None:
+    """In the place of a longer one the service gets the contract's: nothing else ends a request that does not end."""
     handler = Remaining()
     async with lab.channel() as call:
-        for seconds in (0.5, 30.0):
+        for seconds, given in ((0.5, 0.5), (1.9, 1.9), (30.0, 2.0), (3600.0, 2.0)):
             with lab.backend.on("GetItem", handler):
                 await call("GetItem", timeout=seconds)
             assert handler.seconds is not None
-            assert seconds * 0.8 < handler.seconds < seconds * 1.05  # gRPC rounds what it sends
+            assert given * 0.5 < handler.seconds < given * 1.05  # gRPC rounds what it sends
+
+
+async def test_a_service_may_give_its_calls_more_time(lab: Lab) -> None:
+    """Inside, what a caller says is handed on as it is."""
+    handler = Remaining()
+    async with lab.channel(f"unix:{lab.layout.egress_socket('caller')}") as call:
+        with lab.backend.on("GetItem", handler):
+            await call("GetItem", timeout=30)
+    assert handler.seconds is not None
+    assert 15 < handler.seconds < 31.5
+
+
+@pytest.mark.parametrize("said", ["1H", "99999999S", "nonsense", "-1S", "1", "1H,1H"])
+async def test_a_deadline_that_is_none_is_the_contracts(lab: Lab, http: httpx.AsyncClient, said: str) -> None:
+    """By REST and by gRPC-Web; some servers would wait for ever."""
+    by_rest, by_grpc_web = Remaining(), Remaining()
+    headers = {"grpc-timeout": said}
+    with lab.backend.on("GetItem", by_rest):
+        assert (await http.get("/v1/items/7", headers=headers)).status_code == 200
+    with lab.backend.on("GetItem", by_grpc_web):
+        assert (await grpc_web.call(http, "GetItem", headers=headers)).status == 0
+    for handler in (by_rest, by_grpc_web):
+        assert handler.seconds is not None
+        assert handler.seconds <= 2
 
 
 async def test_a_stream_has_no_deadline_unless_its_contract_asks(lab: Lab) -> None:
@@ -72,17 +96,21 @@ async def test_a_late_service_is_deadline_exceeded(lab: Lab, http: httpx.AsyncCl
 
 
 async def test_a_service_that_never_answers_ends_at_the_net(lab: Lab, http2: httpx.AsyncClient) -> None:
-    """A unary call without a message gets no answer from grpcio, ever.
+    """A unary call without a message gets no answer from grpcio before its deadline.
 
-    Envoy ends it as DEADLINE_EXCEEDED; UNAVAILABLE would be an invitation to call again.
+    Envoy ends it as DEADLINE_EXCEEDED; UNAVAILABLE would be an invitation to call again. From outside no deadline is
+    longer than the net's.
     """
-    headers = {"content-type": "application/grpc", "te": "trailers", "grpc-timeout": "1H"}
-    answer = await http2.post(f"/{SERVICE}/SlowItem", content=b"", headers=headers)
+    headers = {"content-type": "application/grpc", "te": "trailers", "grpc-timeout": "1H", "x-request-id": "the net"}
+    inside = httpx.AsyncHTTPTransport(uds=lab.layout.egress_socket("caller"), http1=False, http2=True)
+    async with httpx.AsyncClient(base_url="http://lab", transport=inside, timeout=10) as caller:
+        answer = await caller.post(f"/{SERVICE}/SlowItem", content=b"", headers=headers)
     assert (answer.status_code, answer.headers["grpc-status"]) == (200, "4")
-    assert (await lab.logged(answer.headers["x-request-id"]))["flags"] == "UT"
-    web = {"content-type": "application/grpc-web+proto", "grpc-timeout": "1H"}
-    answer = await http2.post(f"/{SERVICE}/SlowItem", content=b"", headers=web)
-    assert answer.headers["grpc-status"] == "4"
+    assert (await lab.logged("the net"))["flags"] == "UT"
+    for kind in ("application/grpc", "application/grpc-web+proto"):
+        headers = {"content-type": kind, "te": "trailers", "grpc-timeout": "1H"}
+        answer = await http2.post(f"/{SERVICE}/SlowItem", content=b"", headers=headers)
+        assert answer.headers["grpc-status"] == "4"
 
 
 async def test_a_request_that_stops_halfway_ends_too(lab: Lab) -> None:

@@ -117,6 +117,27 @@ async def test_a_body_that_stops_halfway_is_not_waited_for() -> None:
         await writer.wait_closed()
 
 
+async def test_a_body_that_comes_drop_by_drop_has_the_contract_s_time() -> None:
+    """It is never idle, and may say that it has an hour, or nonsense: what it has sent is kept for two seconds."""
+    async with running_lab() as lab, good_client(lab), asyncio.timeout(20), asyncio.TaskGroup() as drops:
+        for deadline in ("", "grpc-timeout: 1H\r\n", "grpc-timeout: 99999999S\r\n", "grpc-timeout: soon\r\n"):
+            drops.create_task(_drop_by_drop(lab, deadline))
+
+
+async def _drop_by_drop(lab: Lab, headers: str) -> None:
+    host, port = lab.address.rsplit(":", 1)
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST /v1/items HTTP/1.1\r\nhost: lab\r\ncontent-type: application/json\r\n{headers}"
+    writer.write(f'{head}content-length: 1000000\r\n\r\n{{"note": "'.encode())
+    answer = asyncio.create_task(reader.readuntil(b"\r\n"))
+    while not answer.done():
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.wait({answer}, timeout=0.2)
+    assert answer.result().startswith(b"HTTP/1.1 504 ")
+    writer.transport.abort()
+
+
 async def test_a_body_of_100_mib_is_refused_before_it_is_here() -> None:
     """By REST and by gRPC; nobody keeps it."""
     async with running_lab() as lab, good_client(lab) as good:

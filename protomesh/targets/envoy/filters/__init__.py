@@ -10,6 +10,7 @@ from protomesh.targets.envoy.filters.cors_local_reply import cors_local_reply
 from protomesh.targets.envoy.filters.grpc_code import grpc_code
 from protomesh.targets.envoy.filters.grpc_json_transcoder import grpc_json_transcoder, grpc_json_transcoder_sse
 from protomesh.targets.envoy.filters.grpc_stats import grpc_stats
+from protomesh.targets.envoy.filters.grpc_timeout import grpc_timeout
 from protomesh.targets.envoy.filters.grpc_web import grpc_web
 from protomesh.targets.envoy.filters.header_mutation import header_mutation
 from protomesh.targets.envoy.filters.header_to_metadata import called_method, header_to_metadata
@@ -47,6 +48,7 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = (
     rbac,  # and whether they may
     local_ratelimit,  # a refused call costs nothing below
     body_size_limit,  # the last word on the request's bytes, which are gRPC's now
+    grpc_timeout,  # behind REST and gRPC-Web, whose callers may send one too
     grpc_stats,  # counts what reaches a service
     way_out,  # behind all that need to know who is calling
     router,  # must be last
