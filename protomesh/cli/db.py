@@ -28,7 +28,7 @@ def revision(directory: Path | None, service: str, title: str) -> None:
         Failure: the service has no migrations, or they don't run.
     """
     data = ServiceData.of(Project.find(directory), service)
-    data.run(_STORE, "revision", data.package, "--message", title)
+    data.run(_STORE, "revision", data.package, "--message", title, as_owner=False)
 
 
 def upgrade(directory: Path | None, service: str) -> None:

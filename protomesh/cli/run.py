@@ -1,7 +1,6 @@
 """`protomesh run`: one worker in this terminal, in place of the mesh's."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +13,11 @@ from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub
 from protomesh.cli.connection import failure_of
 from protomesh.cli.exits import ExitCode, Failure
 from protomesh.cli.project import Project
+from protomesh.cli.service_data import owner_of
 from protomesh.control.channel import unix_channel
 from protomesh.model import Command, PythonApp
+from protomesh.supervisor import Owner
+from protomesh.supervisor.account import become, own_environment
 
 __all__ = ["run"]
 
@@ -40,19 +42,19 @@ def run(directory: Path | None, name: str) -> None:
             argv = (sys.executable, "-m", "protomesh.runtime", target)
         case Command(argv=command):
             argv = command
-    code = asyncio.run(_run(project, name, argv))
+    code = asyncio.run(_run(project, name, argv, owner_of(service)))
     if code:
         raise Failure(f"{name} exited with status {code}" if code > 0 else f"{name} was killed by signal {-code}")
 
 
-async def _run(project: Project, name: str, argv: Sequence[str]) -> int:
+async def _run(project: Project, name: str, argv: Sequence[str], owner: Owner | None) -> int:
     async with unix_channel(project.layout.admin_socket) as channel:
         stream = AdminServiceStub(channel).AttachWorker(admin.AttachWorkerRequest(service=name))
         process: asyncio.subprocess.Process | None = None
         watching: asyncio.Task[None] | None = None
         try:
             first = await anext(aiter(stream))
-            process = await _spawn(argv, first.environment, project)
+            process = await _spawn(argv, first.environment, project, owner)
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _insist(process))
             watching = asyncio.create_task(_announce(stream, name))
             return await process.wait()
@@ -66,9 +68,14 @@ async def _run(project: Project, name: str, argv: Sequence[str]) -> int:
             stream.cancel()
 
 
-async def _spawn(argv: Sequence[str], told: Mapping[str, str], project: Project) -> asyncio.subprocess.Process:
+async def _spawn(
+    argv: Sequence[str], told: Mapping[str, str], project: Project, owner: Owner | None
+) -> asyncio.subprocess.Process:
     try:
-        return await asyncio.create_subprocess_exec(*argv, env={**os.environ, **told}, cwd=project.root)
+        with become(owner, argv, {**own_environment(owner), **told}) as start:
+            return await asyncio.create_subprocess_exec(
+                *start.argv, env=start.env, cwd=project.root, pass_fds=start.descriptors
+            )
     except OSError as error:
         raise Failure(f"can't execute {argv[0]}: {error.strerror}", ExitCode.FAILED) from error
 

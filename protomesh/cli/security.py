@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from protomesh.model import Audience, External, Gateway, Method, Origin, Safety, TcpAddress, Topology
+from protomesh.model import Audience, External, Gateway, Method, Origin, Safety, Service, TcpAddress, Topology
 from protomesh.targets.envoy import Override
 
 __all__ = ["Exposure", "exposures", "kinds"]
@@ -27,7 +27,7 @@ _NO_SCOPE = "USER methods without a scope, where any valid token will do"
 _PLAIN = "Plain text"
 _PASSED = "Paths that go to a service as they are, past all policies"
 _SHOWN = "Folders whose files anybody may read"
-_UNPROVED = "Calls between services without mtls, where nothing but a socket's mode says who calls"
+_UNPROVED = "Calls between services whose caller is not proved"
 _OVERRIDES = "Overrides of what the contracts say"
 
 _KINDS = (_PUBLIC, _UNLIMITED, _NO_SCOPE, _PLAIN, _PASSED, _SHOWN, _UNPROVED, _OVERRIDES)
@@ -48,15 +48,30 @@ def exposures(topology: Topology, overrides: Sequence[Override], root: Path) -> 
         if isinstance(service.runs, External) and _is_plain(service.runs):
             what = f"calls to {service.name} at {service.runs.address}"
             yield Exposure(kind=_PLAIN, what=what, origin=service.origin)
-        if not topology.mtls:
+        if service.supervised and (why := "; ".join(_doubts(service, topology))):
             for call in service.calls:
-                yield Exposure(kind=_UNPROVED, what=f"{service.name} calls {call.service}", origin=call.origin)
+                yield Exposure(kind=_UNPROVED, what=f"{service.name} calls {call.service}: {why}", origin=call.origin)
     for gateway in topology.gateways:
         yield from _of_gateway(gateway)
     for override in overrides:
         yield Exposure(kind=_OVERRIDES, what=f"Envoy's {override.kind} {override.name}", origin=override.origin)
     if (root / _OVERLAY).is_file():
         yield Exposure(kind=_OVERRIDES, what="Envoy's bootstrap", origin=Origin(file=str(_OVERLAY), line=1, column=1))
+
+
+def _doubts(caller: Service, topology: Topology) -> Iterator[str]:
+    """Why a call that comes as from this service may be another one's."""
+    if not topology.mtls:
+        yield "no mtls"
+    if caller.account is None:
+        yield "it has no user of its own"
+        return
+    others = [other for other in topology.services.values() if other.supervised and other is not caller]
+    users = {other.name: other.account and other.account.name for other in others}
+    if same := [name for name, user in users.items() if user == caller.account.name]:
+        yield f"{', '.join(same)} has the same user"
+    if as_we := [name for name, user in users.items() if user is None]:
+        yield f"{', '.join(as_we)} runs as who runs the mesh, and can be anybody"
 
 
 def _is_plain(external: External) -> bool:

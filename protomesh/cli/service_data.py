@@ -9,13 +9,31 @@ from pathlib import Path
 
 from protomesh.cli.exits import ExitCode, Failure
 from protomesh.cli.project import Project
-from protomesh.model import PythonApp
+from protomesh.control.accounts import check_accounts
+from protomesh.diagnostics import InvalidProject
+from protomesh.model import PythonApp, Service
 from protomesh.runtime.launch import environment
+from protomesh.supervisor import AccountUnusable, Owner
+from protomesh.supervisor.account import become, own_environment
+from protomesh.supervisor.belongings import own_data
 from protomesh.supervisor.environment import InvalidEnvironmentFile, worker_environment
 
-__all__ = ["ServiceData"]
+__all__ = ["ServiceData", "owner_of"]
 
 _STUBS = Path("generated/python")  # as a worker has them
+
+
+def owner_of(service: Service) -> Owner | None:
+    """Who its workers run as; None if that is who we are.
+
+    Raises:
+        Failure: it can't be had here; with the line that wants it.
+    """
+    try:
+        check_accounts([service])
+    except InvalidProject as invalid:
+        raise Failure("\n".join(map(str, invalid.problems)), ExitCode.INVALID) from invalid
+    return Owner.of(service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +44,7 @@ class ServiceData:
     service: str
     package: str  # of its code: services.catalog
     environment: Mapping[str, str]
+    owner: Owner | None  # who the workers run as; we if None
 
     @classmethod
     def of(cls, project: Project, name: str) -> "ServiceData":
@@ -46,28 +65,45 @@ class ServiceData:
         except InvalidEnvironmentFile as error:
             raise Failure(str(error), ExitCode.INVALID) from error
         module = service.runs.target.partition(":")[0]
-        return cls(project, name, module.rpartition(".")[0] or module, {**os.environ, **told})
+        owner = owner_of(service)
+        return cls(project, name, module.rpartition(".")[0] or module, {**own_environment(owner), **told}, owner)
 
-    def run(self, module: str, *arguments: str) -> bool:
+    def run(self, module: str, *arguments: str, as_owner: bool = True) -> bool:
         """Runs `python -m module`, prints what it says, and returns whether that was anything.
+
+        As the user whom the data belongs to, or as who we are: to write into the project.
 
         Raises:
             Failure: it failed.
         """
-        done = subprocess.run(  # noqa: S603 - this very Python
-            [sys.executable, "-m", module, *arguments],
-            env={**self.environment, "PYTHONPATH": self._path()},
-            cwd=self.project.root,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        owner = self.owner if as_owner else None
+        layout, argv = self.project.layout, [sys.executable, "-m", module, *arguments]
+        if owner is not None:
+            self._give(owner)
+        with become(
+            owner, argv, {**self.environment, "PYTHONPATH": self._path()}, [str(layout.data(self.service))]
+        ) as start:
+            done = subprocess.run(  # noqa: S603 - this very Python
+                start.argv,
+                env=start.env,
+                cwd=self.project.root,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                pass_fds=start.descriptors,
+            )
         print(done.stdout, end="")
         if done.returncode:
             invalid = done.returncode == ExitCode.INVALID
             raise Failure(done.stderr.rstrip(), ExitCode.INVALID if invalid else ExitCode.FAILED)
         return bool(done.stdout)
+
+    def _give(self, owner: Owner) -> None:
+        try:
+            own_data(self.project.layout, self.service, owner)
+        except (AccountUnusable, OSError) as error:
+            raise Failure(str(error), ExitCode.FAILED) from error
 
     def _path(self) -> str:
         given = self.environment.get("PYTHONPATH")

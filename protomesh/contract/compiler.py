@@ -19,6 +19,7 @@ from protomesh.contract.sources import compile_protos, proto_files
 from protomesh.contract.subscribers import publishers_of, subscribers_of
 from protomesh.diagnostics import InvalidProject, Problems
 from protomesh.model import (
+    Account,
     Address,
     Broker,
     Call,
@@ -134,6 +135,7 @@ def _service(name: str, mesh: Mesh, contract: Contract, methods: Mapping[str, Me
         broker=_broker(mesh),
         env=dict(file.env),
         env_file=file.env_file,
+        account=_account(name, file, mesh),
         origin=mesh.origin("services", name),
     )
 
@@ -155,6 +157,12 @@ def _runs(file: ServiceFile) -> PythonApp | Command | External:
         tls=_server_tls(file.address, file.tls),
         user=UserAs(file.user) if file.user else _believes(file.address),
     )
+
+
+def _account(name: str, file: ServiceFile, mesh: Mesh) -> Account | None:
+    if file.user is None or file.address is not None:
+        return None
+    return Account(name=file.user, origin=mesh.origin("services", name, "user"))
 
 
 def _server_tls(address: Address, file: ServerTlsFile | None) -> ServerTls | None:

@@ -14,6 +14,7 @@ from protomesh.contract.durations import SHORTEST_LIMIT_PERIOD, parse_duration
 from protomesh.model import Address, Audience, TcpAddress, UnixAddress, parse_address
 
 __all__ = [
+    "USERS_ELSEWHERE",
     "AuthFile",
     "Contracts",
     "EnvoyFile",
@@ -30,10 +31,13 @@ __all__ = [
 
 # Envoy's clusters and listeners have these names already, and a cluster is called as its service is.
 RESERVED = frozenset({"edge-api", "none", "operator", "operator-api", "service-api", "xds"})
+# What `user` may be where the mesh starts nothing. Where it does, an account, and one of such a name can't be used.
+USERS_ELSEWHERE = frozenset({"none", "token"})
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _URI_NAME = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]+")
 _DNS_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]{0,63}\$?")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-f:.]*:[0-9a-f:.]*")
 _CORS_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?|https?://\[[0-9a-f:]+\](:\d+)?")
 
@@ -156,6 +160,13 @@ def _keys_url(value: Any) -> str:
         hint = "Write https://HOST/PATH, without a password: whoever answers decides who gets in."
         secret = "@" in parts.netloc  # then it stays out of what is printed
         raise _refuse(f"{'a URL with a password' if secret else repr(text)} is no place for keys", hint)
+    return text
+
+
+def _user(value: Any) -> str:
+    text = _text(value, "the name of a user")
+    if not _USER.fullmatch(text):
+        raise _refuse(f"{text!r} is not the name of a user", "Write the name of an account, as `getent passwd` has it.")
     return text
 
 
@@ -287,7 +298,7 @@ class ServiceFile(_Section):
     address: Annotated[Address, PlainValidator(_address)] | None = None
     protocol: Literal["grpc", "http1"] | None = None
     tls: ServerTlsFile | None = None
-    user: Literal["token", "none"] | None = None
+    user: Annotated[str, PlainValidator(_user)] | None = None
     serves: list[str] = []
     workers: int | None = Field(default=None, ge=1, le=256)
     calls: list[str] = []

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from protomesh.contract.mesh_schema import Contracts, MeshFile, Override, ServiceFile
+from protomesh.contract.mesh_schema import USERS_ELSEWHERE, Contracts, MeshFile, Override, ServiceFile
 from protomesh.contract.report import Report, Rule, did_you_mean
 from protomesh.contract.yaml_tree import Tree, read_tree
 from protomesh.model import Origin, TcpAddress, UnixAddress
@@ -250,13 +250,21 @@ def _without_effect(service: ServiceFile) -> Iterator[tuple[str, str]]:
     """Keys that contradict what the service is, each with the reason."""
     if service.address is None:
         for key in ("protocol", "tls", "user"):
-            if getattr(service, key) is not None:
-                yield key, f"the mesh starts it: {key} is for what has an address"
-        return
+            value = getattr(service, key)
+            if value is not None and (key != "user" or value in USERS_ELSEWHERE):
+                said = f"user: {value}" if key == "user" else key
+                yield key, f"the mesh starts it: {said} is for what has an address"
+    else:
+        yield from _without_effect_elsewhere(service)
+
+
+def _without_effect_elsewhere(service: ServiceFile) -> Iterator[tuple[str, str]]:
+    if service.user is not None and service.user not in USERS_ELSEWHERE:
+        yield "user", "the mesh does not start what has an address: that has `user: token` or `user: none`"
+    elif service.protocol == "http1" and service.user is not None:
+        yield "user", "what speaks HTTP/1.1 is called on nobody's behalf"
     if service.tls is not None and isinstance(service.address, UnixAddress):
         yield "tls", "a unix socket is on this machine"
-    if service.protocol == "http1" and service.user is not None:
-        yield "user", "what speaks HTTP/1.1 is called on nobody's behalf"
     if service.protocol == "http1" and service.serves:
         yield "serves", "what speaks HTTP/1.1 can't serve gRPC"
     for key in ("workers", "env", "env_file"):

@@ -16,10 +16,12 @@ import psutil
 from protomesh.admin.v1 import admin_service_pb2 as admin
 from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub, add_AdminServiceServicer_to_server
 from protomesh.contract import compile_project
+from protomesh.control.accounts import check_accounts
 from protomesh.control.admin import AdminServicer
 from protomesh.control.api import EdgeApi, OperatorApi
 from protomesh.control.channel import unix_channel
 from protomesh.control.controller import Controller
+from protomesh.control.egress_sockets import EgressSockets
 from protomesh.control.envoy_keeper import EnvoyKeeper
 from protomesh.control.followed_files import FollowedFiles
 from protomesh.control.gateway_certificates import GatewayCertificates
@@ -82,6 +84,7 @@ class Daemon:
         self._certificates = GatewayCertificates(self._root, self._layout)
         self._files = FollowedFiles(self._root)
         self._identities = Identities(self._layout, lifetimes=lifetimes)
+        self._egresses = EgressSockets(self._layout)
         self._topology: Topology | None = None
         self._controller: Controller | None = None
         self._apis: list[EdgeApi | OperatorApi] = []
@@ -153,6 +156,7 @@ class Daemon:
         compilation = await asyncio.to_thread(compile_project, self._root, environment=self._environment)
         topology = self._topology = compilation.topology
         self._status.notify()
+        check_accounts(topology.services.values())
         check_socket_paths(self._layout, topology.services)
         binary = await asyncio.to_thread(find, topology.envoy_path)
         self._version = binary.version
@@ -173,6 +177,9 @@ class Daemon:
 
         await self._serve_services(stack)
 
+        self._egresses.own(topology)
+        giving = asyncio.create_task(self._egresses.follow(), name="egress sockets")
+        stack.callback(giving.cancel)
         start = bootstrap(topology, self._layout, await asyncio.to_thread(read_overlay, self._root))
         self._envoy = EnvoyKeeper(binary, start, self._layout, state=self._state, changed=self._status.notify)
         stack.push_async_callback(self._envoy.stop)
@@ -281,6 +288,8 @@ class Daemon:
         serving = [row.name for row in rows if row.state == admin.ServiceStatus.STATE_SERVING]
         if missing := await unreached(statistics, serving):
             return f"the workers of {', '.join(missing)}"
+        if missing := self._egresses.give():
+            return f"the egress of {', '.join(missing)}"
         for gateway in self._topology.gateways:
             if not await accepts(gateway.listen):
                 return f"the gateway's port {gateway.listen}"
@@ -349,6 +358,7 @@ class Daemon:
             compilation = await asyncio.to_thread(compile_project, self._root, environment=self._environment)
             topology = compilation.topology
             _check_reloadable(self._topology, topology)
+            check_accounts(topology.services.values())
             check_socket_paths(self._layout, topology.services)
             listening = {gateway.listen for gateway in self._topology.gateways}
             new = tuple(gateway for gateway in topology.gateways if gateway.listen not in listening)
@@ -359,6 +369,7 @@ class Daemon:
             for api in self._apis:
                 await api.update(topology)
             self._topology = topology
+            self._egresses.own(topology)
             _log.info("reloaded")
             await self._controller.wait_acknowledged()
             await self._follow_keys(topology)
@@ -374,13 +385,27 @@ class Daemon:
 
 
 def _check_reloadable(running: Topology, new: Topology) -> None:
-    """Raises InvalidProject if Envoy and workers would not understand each other while one of them has changed."""
+    """Raises InvalidProject if what runs would be neither the old nor the new for a while.
+
+    Envoy and workers would not understand each other while one of them has changed. And data has one owner, who is
+    another one for the worker that serves and the one that is to take its place.
+    """
+    problems = Problems()
+    for name in running.services.keys() & new.services.keys():
+        old, service = running.services[name], new.services[name]
+        former, account = (each.account and each.account.name for each in (old, service))
+        if old.supervised and service.supervised and former != account:
+            problems.error(
+                service.account.origin if service.account else service.origin,
+                "NEEDS_RESTART",
+                f"the user of {name} has changed, and its data can't belong to both",
+                "Run `protomesh down`, then up.",
+            )
     if running.mtls != new.mtls:
-        problems = Problems()
         problems.error(
             new.origin,
             "NEEDS_RESTART",
             "mtls has changed, and what runs can't follow",
             "Run `protomesh down`, then up.",
         )
-        problems.raise_if_any()
+    problems.raise_if_any()

@@ -15,7 +15,7 @@ from protomesh.control.issuer import Issuer
 from protomesh.model import Layout, Topology
 from protomesh.proxy import ConfigurationRefused
 from protomesh.runtime.launch import ENVOY
-from protomesh.supervisor import Secured
+from protomesh.supervisor import Owner, Secured
 from protomesh.targets.envoy import inside_secrets
 
 __all__ = ["Identities", "Lifetimes"]
@@ -63,6 +63,7 @@ class Identities:
         self._proxies = Issuer("protomesh proxies", lifetimes.authority)
         self._workers = Issuer("protomesh workers", lifetimes.authority)
         self._topology: Topology | None = None
+        self._owners: dict[str, tuple[int, int]] = {}  # user and group, by service; ours if it is not here
         self._proxy: Pair | None = None
         self._renewing = threading.Lock()  # a reload may come while what is due is renewed, each in a thread
 
@@ -70,8 +71,11 @@ class Identities:
         """Writes what each service needs to its files, and returns what Envoy needs. Renews it from now on.
 
         Raises:
+            AccountUnusable: a service's user can't be had.
             OSError: a file can't be written.
         """
+        owners = {name: Owner.of(service) for name, service in topology.services.items()}
+        self._owners = {name: (owner.uid, owner.gid) for name, owner in owners.items() if owner is not None}
         self._topology = topology
         return self.renew()
 
@@ -89,12 +93,14 @@ class Identities:
         now, lifetime = self._now(), self._lifetimes.certificate
         self._proxies.renew(now)
         self._workers.renew(now)
-        write_atomically(Path(self._layout.authorities_file), self._proxies.authorities, private=True)
+        everybody = 0o644 if self._owners else 0o600  # these are certificates, and no secret
+        write_atomically(Path(self._layout.authorities_file), self._proxies.authorities, private=True, mode=everybody)
         for name, service in topology.services.items():
             if service.supervised:
                 # The name is for gRPC's clients, which know no SPIFFE: the mesh's own, when it asks for health.
                 pair = self._workers.issue(topology.identity_of(name), [name], now, lifetime)
-                write_atomically(Path(self._layout.identity_file(name)), pair.key + pair.chain, private=True)
+                file = Path(self._layout.identity_file(name))
+                write_atomically(file, pair.key + pair.chain, private=True, owner=self._owners.get(name))
         self._proxy = self._proxies.issue(topology.proxy_identity, [ENVOY, "localhost"], now, lifetime)
         return inside_secrets(self._proxy.chain, self._proxy.key, self._workers.authorities)
 

@@ -19,11 +19,12 @@ from protomesh.model.gateway import Clients, Cors, FilesRoute, Gateway, PrefixRo
 from protomesh.model.layout import Layout
 from protomesh.model.origin import Origin
 from protomesh.model.policy import Audience, RateLimit, RetryPolicy, Safety
-from protomesh.model.service import Call, Command, Endpoint, External, PythonApp, ServerTls, Service, UserAs
+from protomesh.model.service import Account, Call, Command, Endpoint, External, PythonApp, ServerTls, Service, UserAs
 from protomesh.model.topology import Topology
 
 __all__ = [
     "DEFAULT_MAX_REQUEST_BYTES",
+    "Account",
     "Address",
     "Audience",
     "Broker",

@@ -11,8 +11,9 @@ __all__ = ["Layout"]
 class Layout:
     """Every socket and file that the parts of one running mesh name to each other.
 
-    `run` is short, private to the user (0700) and gone after `down`: unix socket paths have at most 103 bytes on
-    macOS. `state` is the project's `.protomesh`: logs and data survive there.
+    `run` is short, the user's own and gone after `down`: unix socket paths have at most 103 bytes on macOS. It is
+    private (0700), unless services run as other users: then these may go through it (0711), and each thing in it is
+    somebody's alone. `state` is the project's `.protomesh`: logs and data survive there.
     """
 
     run: PurePosixPath
@@ -59,12 +60,16 @@ class Layout:
         return self.state.parent
 
     def egress_socket(self, service: str) -> str:
-        """Envoy's listener for the calls that one service makes. Mode 0600."""
+        """Envoy's listener for the calls that one service makes. Mode 0600, and the service's user owns it."""
         return str(self.run / f"out-{service}.sock")
+
+    def worker_sockets(self, service: str) -> PurePosixPath:
+        """The directory of its workers' own sockets. Mode 0700, and the service's user owns it."""
+        return self.run / service  # no clash: the names of services have no dot in them, and all others here have
 
     def worker_socket(self, service: str, generation: int, index: int) -> str:
         """A worker's own socket; a path is never used twice in one run."""
-        return str(self.run / f"{service}-{generation}-{index}.sock")
+        return str(self.worker_sockets(service) / f"{generation}-{index}.sock")
 
     @property
     def state_file(self) -> str:
@@ -87,7 +92,7 @@ class Layout:
         return str(self.run / "proxies.pem")
 
     def identity_file(self, service: str) -> str:
-        """The key and the certificate of a service's workers, one file. Mode 0600."""
+        """The key and the certificate of a service's workers, one file. Mode 0600, and the service's user owns it."""
         return str(self.run / f"{service}.pem")
 
     @property

@@ -9,7 +9,7 @@ from protomesh.model.broker import Broker
 from protomesh.model.contract import Method, RpcService
 from protomesh.model.origin import Origin
 
-__all__ = ["Call", "Command", "Endpoint", "External", "PythonApp", "ServerTls", "Service", "UserAs"]
+__all__ = ["Account", "Call", "Command", "Endpoint", "External", "PythonApp", "ServerTls", "Service", "UserAs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,14 @@ class External:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The user of the machine that a service's workers run as. Whether there is one is seen where the mesh starts."""
+
+    name: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A service that another one may call: all its methods, or the named ones."""
 
@@ -85,6 +93,7 @@ class Service:
     broker: Broker | None = None  # what carries events; None if the mesh does
     env: Mapping[str, str] = field(default_factory=dict)
     env_file: str | None = None  # relative to the project directory
+    account: Account | None = None  # the one that runs the mesh if None
     origin: Origin
 
     @property

@@ -5,6 +5,7 @@ control. It knows neither Envoy nor xDS, and imports `model`, `atomic_file` and 
 Protomesh.
 """
 
+from protomesh.supervisor.account import AccountUnusable, Owner
 from protomesh.supervisor.agent import Agent, ServicesFailed, UnknownService
 from protomesh.supervisor.layout import RunDirectoryRefused, claim, layout_for, release
 from protomesh.supervisor.probe import Secured
@@ -14,10 +15,12 @@ from protomesh.supervisor.worker import WorkerFailed
 from protomesh.supervisor.workers import AlreadyAttached, Attachment
 
 __all__ = [
+    "AccountUnusable",
     "Agent",
     "AlreadyAttached",
     "Attachment",
     "ExitStatus",
+    "Owner",
     "Process",
     "RunDirectoryRefused",
     "Secured",

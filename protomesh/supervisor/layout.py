@@ -14,7 +14,7 @@ from protomesh.model import Layout
 __all__ = ["MAX_SOCKET_PATH", "RunDirectoryRefused", "check_socket_paths", "claim", "layout_for", "release"]
 
 MAX_SOCKET_PATH = 103  # bytes; sun_path of macOS without its final NUL. Linux has 107.
-_ROOM = 48  # bytes that a socket's own file name may need: "out-<service>.sock", "<service>-<generation>-<index>.sock"
+_ROOM = 48  # bytes that a socket's own file name may need: "out-<service>.sock", "<service>/<generation>-<index>.sock"
 
 
 class RunDirectoryRefused(Exception):  # noqa: N818 - it says what happened, as InvalidProject does
@@ -37,7 +37,7 @@ def layout_for(root: Path) -> Layout:
 
 
 def claim(layout: Layout) -> None:
-    """Creates the run directory and the directory of the logs, both with mode 0700.
+    """Creates the run directory and the directory of the logs, both with mode 0700 if they are not there yet.
 
     Raises:
         RunDirectoryRefused: it, or the directory above it, is a symbolic link, no directory, or belongs to another
@@ -56,7 +56,8 @@ def claim(layout: Layout) -> None:
             raise RunDirectoryRefused(f"{directory} is not a directory. Remove it, or set XDG_RUNTIME_DIR.")
         if found.st_uid != os.getuid():
             raise RunDirectoryRefused(f"{directory} belongs to user {found.st_uid}. Set XDG_RUNTIME_DIR.")
-        directory.chmod(0o700)
+        if stat.S_IMODE(found.st_mode) & ~0o711:  # that much is for services of other users, of a mesh that runs
+            directory.chmod(0o700)
     Path(layout.logs).mkdir(parents=True, exist_ok=True)
     Path(layout.logs).chmod(0o700)  # what services write is for nobody else; one that was there may be open
     ignore = Path(layout.state) / ".gitignore"

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from protomesh.supervisor.account import Owner, become
+
 __all__ = ["ExitStatus", "Process", "is_running"]
 
 
@@ -52,23 +54,34 @@ class Process:
     start_time: float = 0.0  # seconds since the epoch; with the PID it names the process even after PIDs wrapped
 
     @classmethod
-    def spawn(cls, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> "Process":
-        """Starts `argv`, with stdout and stderr appended to `log` and nothing on stdin.
+    def spawn(
+        cls,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        log: Path,
+        owner: Owner | None = None,
+        enters: Sequence[str] = (),
+    ) -> "Process":
+        """Starts `argv`, with stdout and stderr appended to `log` and nothing on stdin. See `become` for its owner.
 
         Raises:
             OSError: the program does not exist or can't be executed.
         """
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            popen = subprocess.Popen(  # noqa: S603 - mesh.yaml names the program; no shell is between
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=dict(env),
-                cwd=cwd,
-                start_new_session=True,
-            )
+            with become(owner, argv, env, enters) as start:
+                popen = subprocess.Popen(  # noqa: S603 - mesh.yaml names the program; no shell is between
+                    start.argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env=dict(start.env),
+                    cwd=cwd,
+                    start_new_session=True,
+                    pass_fds=start.descriptors,
+                )
         finally:
             os.close(output)
         return cls(popen)

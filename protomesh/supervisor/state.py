@@ -20,7 +20,7 @@ __all__ = ["ATTACHED", "Leftover", "StateFile", "end_leftovers"]
 # Seconds by which two processes may read another start time of the same third one: each adds the time of the boot,
 # which moves when the clock is adjusted. PIDs wrap more slowly.
 _CLOCK = 5.0
-ATTACHED = "-attached-"  # in the socket's name of a worker that a terminal runs: it is not ours to end
+ATTACHED = "attached-"  # begins the socket's name of a worker that a terminal runs: it is not ours to end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +77,9 @@ def read(layout: Layout) -> list[Leftover]:
 async def end_leftovers(layout: Layout, *, grace: timedelta = timedelta(seconds=12)) -> list[Leftover]:
     """Ends what a dead supervisor left running: SIGTERM, and SIGKILL after `grace`. Returns what was found.
 
-    A supervisor can die between starting a child and writing it down, so the user's processes are also looked through:
-    one that was told a socket of this run is ours, and so is one that leads a session and was given a file of it.
+    A supervisor can die between starting a child and writing it down, so processes are looked through as well, all of
+    them by root: one that was told a socket of this run is ours, and so is one that leads a session and was given a
+    file of it.
     """
     written = [leftover for leftover in read(layout) if leftover.find() is not None]
     known = {leftover.pid for leftover in written}
@@ -99,11 +100,11 @@ def _unwritten(layout: Layout) -> list[Leftover]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.pid == os.getpid() or process.uids().real != os.getuid():
-                continue
+            if process.pid == os.getpid() or os.getuid() not in {0, process.uids().real}:
+                continue  # root's mesh has had workers of other users, and root may look at everybody's
             told = process.environ().get("PROTOMESH_LISTEN", "")
             given = os.getsid(process.pid) == process.pid and any(arg.startswith(run) for arg in process.cmdline())
-            if given or (told.startswith(f"unix:{run}") and ATTACHED not in told):
+            if given or (told.startswith(f"unix:{run}") and f"/{ATTACHED}" not in told):
                 found.append(Leftover(pid=process.pid, start_time=process.create_time(), role="unknown"))
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess, OSError):
             continue

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from protomesh.model import UnixAddress
+from protomesh.supervisor.account import Owner
 from protomesh.supervisor.logs import last_lines
 from protomesh.supervisor.probe import NotSecured, Secured, wait_serving
 from protomesh.supervisor.process import Process
@@ -36,6 +37,8 @@ class Launch:
     cwd: Path
     log: Path
     address: UnixAddress
+    owner: Owner | None = None  # who it runs as; we if None
+    enters: Sequence[str] = ()  # directories that it needs
     secured: Callable[[], Secured] | None = None
 
 
@@ -60,7 +63,9 @@ class Worker:
         log_start = launch.log.stat().st_size if launch.log.exists() else 0
         program = launch.argv[0]
         try:
-            process = Process.spawn(launch.argv, env=launch.env, cwd=launch.cwd, log=launch.log)
+            process = Process.spawn(
+                launch.argv, env=launch.env, cwd=launch.cwd, log=launch.log, owner=launch.owner, enters=launch.enters
+            )
         except OSError as error:
             missing = "/" not in program and shutil.which(program, path=launch.env.get("PATH")) is None
             reason = f"{program} is not on PATH" if missing else f"can't execute {program}: {error.strerror}"

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +16,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from protomesh.admin.v1 import admin_service_pb2 as admin
 from protomesh.admin.v1.admin_service_pb2_grpc import AdminServiceStub
 from protomesh.model import Command, External, Layout, PythonApp, Service, UnixAddress
+from protomesh.supervisor.account import AccountUnusable, Owner, own_environment
+from protomesh.supervisor.belongings import own_data, own_sockets
 from protomesh.supervisor.environment import EnvironmentOf, InvalidEnvironmentFile, worker_environment
 from protomesh.supervisor.logs import log_file, rotate
 from protomesh.supervisor.place import Place
@@ -85,7 +86,10 @@ class Workers:
         Raises:
             WorkerFailed: the first one that did not come to serve. All are kept trying; see `stop`.
         """
-        await asyncio.to_thread(self._prepare)
+        try:
+            await asyncio.to_thread(self._prepare)
+        except (AccountUnusable, OSError) as error:
+            raise WorkerFailed(str(error)) from error
         if self.service.supervised:
             await self._grow(self.service.workers)
 
@@ -146,7 +150,8 @@ class Workers:
         self._attaching = True
         try:
             generation = next(self._generations)
-            address = UnixAddress(str(self._host.layout.run / f"{self.service.name}{ATTACHED}{generation}.sock"))
+            sockets = self._host.layout.worker_sockets(self.service.name)
+            address = UnixAddress(str(sockets / f"{ATTACHED}{generation}.sock"))
             yield Attachment(self._environment(address, attached=True), address)
         finally:
             self._attaching = False
@@ -209,7 +214,10 @@ class Workers:
 
     def _prepare(self) -> None:
         rotate(log_file(self._host.layout, self.service.name))
-        Path(self._host.layout.data(self.service.name)).mkdir(parents=True, exist_ok=True)
+        if self.service.supervised:
+            owner = Owner.of(self.service)
+            own_sockets(self._host.layout, self.service.name, owner)
+            own_data(self._host.layout, self.service.name, owner)
 
     async def _grow(self, count: int) -> None:
         first = len(self._places)
@@ -234,15 +242,17 @@ class Workers:
         layout = self._host.layout
         address = UnixAddress(layout.worker_socket(self.service.name, next(self._generations), index))
         try:
-            told = self._environment(address)
-        except InvalidEnvironmentFile as error:
+            told, owner = self._environment(address), Owner.of(self.service)
+        except (InvalidEnvironmentFile, AccountUnusable) as error:
             raise WorkerFailed(str(error)) from error
         return Launch(
             argv=self._argv(),
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **told},
+            env={**own_environment(owner), "PYTHONUNBUFFERED": "1", **told},
             cwd=self._host.root,
             log=log_file(layout, self.service.name),
             address=address,
+            owner=owner,
+            enters=(str(layout.worker_sockets(self.service.name)), str(layout.data(self.service.name))),
             secured=self._secured,
         )
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ class Mesh:
         self.root = root
         self.run = run
         self.port = free_port()
+        self.command: Sequence[str | Path] = [COMMAND]
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PROTOMESH_")},
             "XDG_RUNTIME_DIR": str(run),
@@ -49,7 +50,7 @@ class Mesh:
             AssertionError: with `check`, it did not end with 0.
         """
         done = subprocess.run(
-            [COMMAND, *arguments],
+            [*self.command, *arguments],
             cwd=self.root,
             env=self.env,
             input=stdin,

@@ -64,7 +64,7 @@ def attempts(who: str, paths: list[str]) -> dict[str, str]:
 def test_another_user_gets_nothing(up: Mesh) -> None:
     """No socket of workers, egress, operator, administration; no key, no log, no data. Its own user gets all of it."""
     where = layout(up)
-    sockets = [str(path) for path in Path(where.run).iterdir() if path.suffix == ".sock"]
+    sockets = [str(path) for path in Path(where.run).rglob("*.sock")]
     for needed in (where.egress_socket("front"), where.operator_socket, where.admin_socket, where.envoy_admin_socket):
         assert needed in sockets
     assert [endpoint.removeprefix("unix:") in sockets for endpoint in up.service("echo")["endpoints"]] == [True, True]

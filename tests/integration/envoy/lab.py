@@ -421,6 +421,7 @@ async def running_lab(
         layout = Layout(run=PurePosixPath(directory), state=PurePosixPath(directory) / "state")
         legacy = free_port()
         topology = lab_topology(free_port(), legacy, **changes)
+        Path(layout.worker_sockets("lab")).mkdir()
         servers = [Backend(layout.worker_socket("lab", 1, index)) for index in range(backends)]
         for server in servers:
             await server.start()

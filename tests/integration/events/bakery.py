@@ -75,6 +75,7 @@ class Bakery:
 
     async def _launch(self, *names: str) -> None:
         for name in names:
+            Path(self._layout.worker_sockets(name)).mkdir(exist_ok=True)
             listen = f"unix:{self._layout.worker_socket(name, 1, 0)}"
             told = environment(
                 name,

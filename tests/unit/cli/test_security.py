@@ -86,7 +86,7 @@ def test_everything_that_is_open_is_listed_with_its_line(project: Path) -> None:
         [("calls to attic at 10.1.2.3:80", "mesh.yaml:10"), ("gateway edge at 127.0.0.1:8080", "mesh.yaml:3")],
         [("/old/ to attic", "mesh.yaml:4")],
         [("web at /", "mesh.yaml:4")],
-        [("mover calls desk", "mesh.yaml:9")],
+        [("mover calls desk: no mtls; it has no user of its own", "mesh.yaml:9")],
         [
             ("desk.v1.DeskService/Stand: timeout", "mesh.yaml:12"),
             ("Envoy's cluster desk", "envoy/overrides/slow.yaml:2"),
@@ -95,11 +95,24 @@ def test_everything_that_is_open_is_listed_with_its_line(project: Path) -> None:
     ]
 
 
-def test_with_mtls_nothing_is_said_of_calls_between_services(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """They prove who they are."""
-    (project / "mesh.yaml").write_text(MESH.replace("name: office\n", "name: office\nmtls: true\n"))
-    check_security(project, "base", json=False)
-    assert "where nothing but a socket's mode says who calls: none" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("desk", "mover", "doubts"),
+    [
+        ("", "", ["it has no user of its own"]),
+        ("", ", user: mover", ["desk runs as who runs the mesh, and can be anybody"]),
+        (", user: mover", ", user: mover", ["desk has the same user"]),
+        (", user: desk", ", user: mover", []),
+    ],
+)
+def test_a_caller_is_proved_by_mtls_and_a_user_of_its_own(
+    project: Path, desk: str, mover: str, doubts: list[str]
+) -> None:
+    """Whoever runs as another service's user, or as who runs the mesh, can read that one's key."""
+    mesh = MESH.replace("name: office\n", "name: office\nmtls: true\n")
+    mesh = mesh.replace("[desk.v1.DeskService]}", f"[desk.v1.DeskService]{desk}}}")
+    (project / "mesh.yaml").write_text(mesh.replace("calls: [desk/Move]", f"calls: [desk/Move]{mover}"))
+    found = exposures(compile_project(project, variables={}).topology, [], project)
+    assert [each.what for each in found if " calls " in each.what] == [f"mover calls desk: {why}" for why in doubts]
 
 
 def test_the_list_is_for_people_or_for_programs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

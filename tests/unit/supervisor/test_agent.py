@@ -36,7 +36,7 @@ async def test_stopping_leaves_neither_process_nor_socket(agent: Agent, layout: 
     await agent.stop()
 
     assert not any(psutil.pid_exists(pid) for pid in pids)
-    assert [path.name for path in Path(layout.run).iterdir()] == ["state.json"]
+    assert [path.name for path in Path(layout.run).rglob("*") if not path.is_dir()] == ["state.json"]
     assert (Path(layout.logs) / "catalog.log").read_text().count("drained") == 2
 
 

@@ -63,7 +63,7 @@ async def test_an_adjusted_clock_hides_nobody(layout: Layout, tmp_path: Path) ->
 
 async def test_the_worker_of_a_terminal_is_not_ended(layout: Layout, tmp_path: Path) -> None:
     """Someone sits in front of it with a debugger."""
-    listen = f"unix:{layout.run}/catalog-attached-1.sock"
+    listen = f"unix:{layout.worker_sockets('catalog')}/attached-1.sock"
     process = Process.spawn(
         SLEEP, env=environment("catalog", listen, "", "", log="json"), cwd=tmp_path, log=tmp_path / "log"
     )
