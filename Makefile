@@ -4,6 +4,7 @@
 #   PYTHON=python3.12   the interpreter that makes the environment      (python3)
 #   VENV=/path          the environment                                 (.venv)
 #   PORT=9080           where the mesh listens                          (8080)
+#   WEB=1               fetch Node.js for the storefront if there is none
 #   BASE=v1.0           what `make check` compares the contracts with   (see scripts/breaking)
 
 VENV ?= .venv
@@ -21,6 +22,7 @@ help: ## list these verbs
 up: ## set up what is missing, start the mesh, return when every service answers
 	@scripts/setup up
 	@scripts/proto --stale
+	@scripts/storefront
 	@"$(VENV)/bin/protomesh" up
 
 down: ## stop the mesh; data stays
@@ -30,6 +32,7 @@ down: ## stop the mesh; data stays
 dev: ## run the mesh in this terminal, follow its logs, restart what you edit
 	@scripts/setup up
 	@scripts/proto --stale
+	@scripts/storefront
 	@"$(VENV)/bin/protomesh" dev
 
 proto: ## generate everything in generated/ from the contracts
@@ -44,6 +47,7 @@ test: ## run every test, or ARGS="-k words"
 	@scripts/setup extra
 	@scripts/node-packages
 	@scripts/proto --stale
+	@WEB=1 scripts/storefront
 	@"$(VENV)/bin/python" -m pytest $(ARGS)
 
 soak: ## kill workers 200 times at each step of a checkout, or KILLS=; takes an hour

@@ -33,6 +33,11 @@ def welcome(status: admin.Status, topology: Topology, project: Project, headline
         for gateway in topology.gateways
         if gateway.reflection
     ][:1]
+    addresses += [
+        ("page", f"http{'' if gateway.tls is None else 's'}://{reached_at(gateway)}{files.prefix}", files.folder)
+        for gateway in topology.gateways[:1]
+        for files in gateway.files
+    ]
     authority = str(project.relative(Path(project.layout.development_ca)))
     if any(gateway.of_development for gateway in topology.gateways):
         addresses.append(("CA", authority, "what callers have to trust; its key stays here"))

@@ -13,7 +13,9 @@ from protomesh.contract import mesh_schema
 from protomesh.v1 import options_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/**/*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/*.md"), *ROOT.glob("services/*/*.md")]
+)
 GUIDES = ROOT / "docs/guides"
 REFERENCE = ROOT / "docs/reference"
 

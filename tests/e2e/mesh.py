@@ -141,7 +141,7 @@ def copy_shop(root: Path) -> None:
     for part in SHOP:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "dist"))
         else:
             root.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, root / part)

@@ -15,9 +15,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.browser import running_browser
 from tests.e2e.mesh import Mesh
 from tests.e2e.shop.calls import Metadata
-from tests.integration.envoy.browser import running_browser
 
 _COMMITTED = Path(__file__).parents[3] / "generated/openapi/openapi.json"
 _CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]

@@ -20,9 +20,10 @@ from playwright.async_api import Page
 
 from protomesh.model import Cors, TcpAddress
 from protomesh.targets.envoy.names import typed
-from tests.integration.envoy.browser import Web, decoded, encoded, opened, running_browser, running_web
+from tests.browser import running_browser
 from tests.integration.envoy.lab import SERVICE, Item, ItemRequest, Lab, free_port, lab_topology, running_lab
 from tests.integration.envoy.test_tokens import ALICE, auth
+from tests.integration.envoy.web import Web, decoded, encoded, opened, running_web
 from tests.pki import Files, Pki
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -1,42 +1,17 @@
-"""A real browser, and web pages of two origins that call the mesh in it. The browser is Debian's Chromium."""
+"""Web pages of two origins that call the mesh in a browser."""
 
 import asyncio
 import base64
-import shutil
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
-__all__ = ["BrowserNotFound", "Web", "decoded", "encoded", "opened", "running_browser", "running_web"]
+__all__ = ["Web", "decoded", "encoded", "opened", "running_web"]
 
 _SCRIPT = Path(__file__).with_name("page.js")
-_FLAGS = (
-    "--no-sandbox",  # as root it refuses to start with one
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    # It is here for the mesh and asks nobody else for anything.
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-class BrowserNotFound(RuntimeError):  # noqa: N818 - it says what is wrong
-    """There is no browser that the tests could run; the text says where one comes from."""
-
-
-def _browser() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    raise BrowserNotFound(
-        "The tests of web pages need Chromium. On Debian `scripts/test-deps` installs it; elsewhere put `chromium` or "
-        "`google-chrome` on PATH."
-    )
 
 
 class Web:
@@ -65,18 +40,6 @@ async def running_web() -> AsyncGenerator[Web]:
     finally:
         server.close()
         await server.wait_closed()
-
-
-@asynccontextmanager
-async def running_browser() -> AsyncGenerator[Browser]:
-    """Raises BrowserNotFound."""
-    program = _browser()
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=_FLAGS)
-        try:
-            yield browser
-        finally:
-            await browser.close()
 
 
 @asynccontextmanager
