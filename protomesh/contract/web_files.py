@@ -5,6 +5,7 @@ The folder is what a build makes, so it is looked at twice: by the rules, and ag
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -77,7 +78,7 @@ def find_files(root: Path, gateway: Gateway, exposed: Iterable[Method]) -> Found
                     message = f"two files would be answered at {path}, {shown} one of them"
                     refuse(FILES_CLASH, route, message, "Rename one, or choose another prefix.")
                 files.setdefault(path, file)
-    sizes = sorted((file.stat().st_size, file.relative_to(root).as_posix()) for file in set(files.values()))
+    sizes = sorted((_size(file), file.relative_to(root).as_posix()) for file in set(files.values()))
     if (total := sum(size for size, _ in sizes)) > LARGEST:
         size, name = sizes[-1]
         message = f"the files have {total:,} bytes and may have {LARGEST:,}; the largest is {name} with {size:,}"
@@ -87,11 +88,19 @@ def find_files(root: Path, gateway: Gateway, exposed: Iterable[Method]) -> Found
 
 
 def _visible(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
+    with suppress(OSError):  # a folder that a build takes away under our eyes: what comes then is looked at again
         for path in folder.rglob("*"):
             hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
             if not hidden and not (path.is_dir() and not path.is_symlink()):
                 yield path
+
+
+def _size(file: Path) -> int:
+    """Nothing for a file that has gone since it was found: who reads it says so."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def _paths(prefix: str, name: str) -> Iterator[str]:

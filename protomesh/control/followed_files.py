@@ -23,7 +23,7 @@ class FollowedFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._gateways: tuple[Gateway, ...] = ()
-        self._shown = State()
+        self._shown: State | None = None
 
     def look(self, gateways: tuple[Gateway, ...]) -> None:
         """Follows the folders of these gateways. Comes before they are read: what changes meanwhile is read again."""
@@ -35,11 +35,13 @@ class FollowedFiles:
 
         What can't be shown is said once, and what was shown before stays.
         """
-        before = self._shown
+        before: State | None = self._shown
         while True:
             await asyncio.sleep(_LOOKS)
+            if not any(gateway.files for gateway in self._gateways):
+                continue
             now = await asyncio.to_thread(self._state)
-            if now == before and now != self._shown:
+            if now is not None and now == before != self._shown:
                 self._shown = now
                 await self._tell(changed)
             before = now
@@ -52,15 +54,12 @@ class FollowedFiles:
         else:
             _log.info("new files are shown")
 
-    def _state(self) -> State:
+    def _state(self) -> State | None:
+        """What tells one content of the folders from another; None while files come and go."""
         folders = {self._root / route.folder for gateway in self._gateways for route in gateway.files}
-        return frozenset(state for folder in folders for path in folder.rglob("*") for state in _states(path))
-
-
-def _states(path: Path) -> list[tuple[str, int, int, int]]:
-    """None for what has gone since it was listed, and for a folder: what is in it counts."""
-    try:
-        found = path.stat()
-    except OSError:
-        return []
-    return [] if path.is_dir() else [(str(path), found.st_ino, found.st_mtime_ns, found.st_size)]
+        try:
+            files = [path for folder in folders for path in folder.rglob("*") if not path.is_dir()]
+            found = [(str(path), path.lstat()) for path in files]
+        except OSError:
+            return None
+        return frozenset((path, stat.st_ino, stat.st_mtime_ns, stat.st_size) for path, stat in found)

@@ -4,9 +4,12 @@ import type { Notification } from "@shop/client/shop/notifications/v1/notificati
 import { notifications, session } from "./clients";
 import { resumed } from "./resumed";
 
+const PAGE_SIZE = 20;
+
 /** Tells `change` when there is something new or something is read, and `message` when a message comes. */
 class Mailbox extends EventTarget {
   #messages: Notification[] = [];
+  #older = ""; // the token of the page after the oldest
   #ended = new AbortController();
 
   /** Newest first. */
@@ -18,18 +21,32 @@ class Mailbox extends EventTarget {
     return this.#messages.filter((message) => !message.readTime).length;
   }
 
+  /** Whether there are older messages than those. */
+  get hasOlder(): boolean {
+    return this.#older !== "";
+  }
+
+  /** Reads a page of them. */
+  async readOlder(): Promise<void> {
+    const page = await notifications.listNotifications({ pageSize: PAGE_SIZE, pageToken: this.#older });
+    this.#older = page.nextPageToken;
+    this.#set([...this.#messages, ...page.notifications]);
+  }
+
   /** Follows the mailbox of whoever is logged in now; nobody's is empty. */
   async follow(): Promise<void> {
     this.#ended.abort();
     this.#ended = new AbortController();
     const { signal } = this.#ended;
+    this.#older = "";
     this.#set([]);
     if (session.name === undefined) {
       return;
     }
     try {
-      // All of it comes by the stream; what is asked for beside it is the newest page, to be there at once.
-      const page = await notifications.listNotifications({ pageSize: 50 }, { signal });
+      // The stream goes on where the newest page ends.
+      const page = await notifications.listNotifications({ pageSize: PAGE_SIZE }, { signal });
+      this.#older = page.nextPageToken;
       this.#set(page.notifications);
       const stream = resumed((resumeToken, options) => notifications.subscribe({ resumeToken }, options), signal, page.resumeToken);
       for await (const { notification } of stream) {

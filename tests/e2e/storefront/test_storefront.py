@@ -30,6 +30,10 @@ async def _fill_the_cart(alice: Shopper) -> None:
     page, main = alice.page, alice.main
     await alice.open()
     await alice.heading("All products")
+    await expect(main.locator(".card")).to_have_count(12)
+    await main.get_by_role("button", name="Show more products").click()
+    await expect(main.locator(".card")).to_have_count(21)
+    await expect(main.get_by_role("link", name="Kitchen Scale")).to_be_visible()
     await alice.check()
     await page.get_by_label("Search products").fill("bergamot")
     await page.get_by_role("button", name="Search").click()

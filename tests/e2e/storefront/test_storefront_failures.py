@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.e2e.mesh import Mesh
 from tests.e2e.storefront.shopper import shopping
@@ -135,7 +135,8 @@ async def test_a_gateway_that_goes_and_comes_back(shop: Mesh, browser: Browser) 
 async def test_a_network_that_is_lost_mid_stream(shop: Mesh, browser: Browser) -> None:
     """Messages that come while it is away are there when it is back: all of them, in order, and each one once.
 
-    The same when the service that tells them is replaced, and its streams are drained.
+    The same when the service that tells them is replaced and its streams are drained, and when nobody looks at the
+    page, which then lets go of its streams.
     """
     async with laid(shop.gateway) as wire, shopping(browser, shop, wire.port) as alice:
         await alice.register()
@@ -155,8 +156,25 @@ async def test_a_network_that_is_lost_mid_stream(shop: Mesh, browser: Browser) -
         shop.protomesh("restart", "notifications", check=True)
         placed += [await alice.order_elsewhere(headers)]
         await expect(messages).to_have_count(4)
+
+        async with alice.page.expect_event("requestfailed", lambda request: request.url.endswith("/Subscribe")):
+            await _look_away(alice.page, away=True)
+        placed += [await alice.order_elsewhere(headers)]
+        await _look_away(alice.page, away=False)
+        await expect(messages).to_have_count(5)
         links = await messages.get_by_role("link").evaluate_all("links => links.map(link => link.hash)")
         assert links == [f"#/orders/{order_id}" for order_id in reversed(placed)]
+
+
+async def _look_away(page: Page, *, away: bool) -> None:
+    """As going to another tab does, which a browser without a window has no way to show."""
+    await page.evaluate(
+        """away => {
+          Object.defineProperty(document, "hidden", { value: away, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        away,
+    )
 
 
 async def _listed(rest: httpx.AsyncClient, headers: httpx.Headers, count: int) -> None:

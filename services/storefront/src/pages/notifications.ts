@@ -14,13 +14,22 @@ export function notificationList(_: string, signal: AbortSignal): Page {
   }
   const place = el("div");
   const said = el("p", { role: "status" });
+  const readOlder = async () => {
+    try {
+      await mailbox.readOlder();
+    } catch (error) {
+      said.textContent = sentence(error);
+    }
+  };
+  const older = el("button", { type: "button", click: () => void readOlder() }, "Show older messages");
   const show = () => {
+    older.hidden = !mailbox.hasOlder;
     const rows = mailbox.messages.map((message) => row(message, said));
     fill(place, rows.length ? el("ul", { class: "messages", id: "messages" }, rows) : el("p", {}, "Nothing has come yet."));
   };
   mailbox.addEventListener("change", show, { signal });
   show();
-  return { title: "Messages", content: el("div", { class: "narrow" }, el("h1", {}, "Messages"), said, place) };
+  return { title: "Messages", content: el("div", { class: "narrow" }, el("h1", {}, "Messages"), said, place, older) };
 }
 
 function row(message: Notification, said: HTMLElement): HTMLElement {
