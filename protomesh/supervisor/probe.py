@@ -92,7 +92,8 @@ async def _ask(address: UnixAddress, credentials: grpc.ChannelCredentials | None
     """Empty if it serves, else what is wrong. Has a channel of its own: one that failed waits before it redials."""
     options = [("grpc.enable_http_proxy", 0)]
     if credentials is None:
-        channel = grpc.aio.insecure_channel(str(address), options=options)
+        # The path of a socket is no authority: a server that reads it as part of a URL, as Node's do, fails.
+        channel = grpc.aio.insecure_channel(str(address), options=[*options, ("grpc.default_authority", "mesh")])
     else:
         named = ("grpc.ssl_target_name_override", name)
         channel = grpc.aio.secure_channel(str(address), credentials, options=[*options, named])
