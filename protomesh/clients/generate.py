@@ -51,6 +51,7 @@ def generate_client(root: Path, topology: Topology, language: Language, *, inter
                 table=tuple(rows(topology, internal=internal)),
                 tools=tools,
                 out=out,
+                internal=internal,
             )
         )
         folder = root / "generated" / language.name

@@ -28,6 +28,7 @@ class Job:
     table: Sequence[Row]
     tools: Tools
     out: Path  # an empty folder
+    internal: bool = False  # for services of the mesh: with INTERNAL methods
 
     @property
     def module(self) -> str:

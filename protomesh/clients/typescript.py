@@ -3,7 +3,11 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
+
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from grpc_health.v1 import health_pb2
 
 from protomesh.clients.language import Job, Language
 from protomesh.clients.pins import NPM, NPM_TOOLS
@@ -30,6 +34,8 @@ class TypeScript(Language):
         _program(tools, "npm")
 
     def generate(self, job: Job) -> None:
+        if job.internal:
+            job = _with_health(job)
         npm = _program(job.tools, "npm")
         node = _program(job.tools, "node")
 
@@ -63,6 +69,18 @@ class TypeScript(Language):
         row = '  "{method}": {{ deadline: {deadline}, repeatable: {repeatable}, audience: "{audience}" }},'
         job.write_template("typescript/index.js", rows=job.lines(row))
         job.write_template("typescript/index.d.ts")
+
+
+def _with_health(job: Job) -> Job:
+    """Adds grpc.health.v1, which a service has to serve, and which no npm package has for Connect."""
+    health = FileDescriptorProto.FromString(health_pb2.DESCRIPTOR.serialized_pb)
+    if any(file.package == health.package for file in job.contracts.file):
+        return job
+    health.name = "grpc/health/v1/health.proto"
+    contracts = FileDescriptorSet(file=[*job.contracts.file, health])
+    descriptors = job.descriptors.with_name("with-health.binpb")
+    descriptors.write_bytes(contracts.SerializeToString(deterministic=True))
+    return replace(job, contracts=contracts, descriptors=descriptors)
 
 
 def _program(tools: Tools, name: str) -> list[str | Path]:
