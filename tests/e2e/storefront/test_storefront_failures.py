@@ -114,7 +114,7 @@ async def test_an_answer_that_is_lost_is_no_second_order(shop: Mesh, browser: Br
 
 
 async def test_a_gateway_that_goes_and_comes_back(shop: Mesh, browser: Browser) -> None:
-    """Envoy is killed under an order that is followed: what happens after it is back is shown, once."""
+    """Envoy is killed under an order that is followed, and the service replaced: what happens then is shown, once."""
     async with shopping(browser, shop) as alice:
         await alice.register()
         headers = await alice.elsewhere()
@@ -126,6 +126,7 @@ async def test_a_gateway_that_goes_and_comes_back(shop: Mesh, browser: Browser) 
         await expect(alice.page.locator("#connection")).to_contain_text("The connection is lost.")
         await expect(alice.page.locator("#connection")).to_be_empty()
         await _wait_reachable(shop)
+        shop.protomesh("restart", "orders", check=True)  # and the stream is drained once more
         await alice.cancel_elsewhere(headers, order_id)
         await expect(history.last).to_contain_text("your money is on its way back")
         texts = await history.all_inner_texts()
