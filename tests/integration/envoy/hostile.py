@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import h2.config
 import h2.connection
+import h2.events
 import h2.settings
 
 from tests.integration.envoy.lab import SERVICE
@@ -45,6 +46,14 @@ class Hostile:
         except ConnectionError:
             pass
         return True
+
+    async def answer(self) -> list[h2.events.Event]:
+        """What comes back, until a stream is reset."""
+        heard: list[h2.events.Event] = []
+        async with asyncio.timeout(10):
+            while not any(isinstance(event, h2.events.StreamReset) for event in heard):
+                heard += self.h2.receive_data(await self._reader.read(65536))
+        return heard
 
     def call(self, name: str, message: bytes | None = b"", *, end: bool = True) -> int:
         """Begins a gRPC call; its stream. Without a message nothing follows the headers."""

@@ -1,6 +1,7 @@
 """What one client can do to the others: nothing. Each attack has a good client beside it, and a bound on memory."""
 
 import asyncio
+import json
 import socket
 import statistics
 import time
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset
 
 from tests.integration.envoy.hostile import hostile
 from tests.integration.envoy.lab import Item, Lab, running_lab
@@ -156,6 +158,21 @@ async def test_a_body_of_100_mib_is_refused_before_it_is_here() -> None:
                     break
             assert sent < 10 * MIB
     assert good.grown < 150 * MIB
+
+
+async def test_over_http_2_the_413_is_whole_before_the_stream_is_reset() -> None:
+    """With NO_ERROR, as RFC 9113 has it (8.1): who reads has the answer, and need not send the rest."""
+    async with running_lab() as lab, hostile(lab.address) as client:
+        headers = {":method": "POST", ":scheme": "http", ":authority": "lab", ":path": "/v1/items", **JSON}
+        client.h2.send_headers(1, [*headers.items(), ("content-length", str(20 * MIB))])
+        client.h2.send_data(1, b'{"note": "')
+        await client.send()
+        heard: list[Any] = [event for event in await client.answer() if getattr(event, "stream_id", 0) == 1]
+    assert [type(event) for event in heard] == [ResponseReceived, DataReceived, StreamEnded, StreamReset]
+    answered, body, _, reset = heard
+    assert dict(answered.headers)[":status"] == "413"
+    assert json.loads(body.data)["code"] == 8
+    assert reset.error_code == 0
 
 
 async def test_streams_that_50_connections_hold_are_not_missed_by_others() -> None:
