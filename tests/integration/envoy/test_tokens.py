@@ -123,6 +123,7 @@ async def test_a_token_for_somebody_else_is_refused(lab: Lab, http: httpx.AsyncC
         assert (await failure(call("MyItem", metadata=ALICE.bearer(aud="another")))).code().name == "PERMISSION_DENIED"
     refused = await http.get("/v1/mine", headers=header(token))
     assert (refused.status_code, refused.json()["code"]) == (403, 7)
+    assert (await grpc_web.call(http, "MyItem", headers=header(token))).status == 7
 
 
 async def test_a_token_counts_only_where_it_belongs(lab: Lab, http: httpx.AsyncClient) -> None:
@@ -131,7 +132,12 @@ async def test_a_token_counts_only_where_it_belongs(lab: Lab, http: httpx.AsyncC
         assert (await failure(call("MyItem"))).code().name == "UNAUTHENTICATED"
     refused = await http.get("/v1/mine")
     assert (refused.status_code, refused.json()["code"]) == (401, 16)
-    assert (await http.get(f"/v1/mine?access_token={ALICE.token()}")).status_code == 400
+    assert (await grpc_web.call(http, "MyItem")).status == 16
+    query = f"?access_token={ALICE.token()}"
+    assert (await http.get(f"/v1/mine{query}")).status_code == 400
+    assert (await grpc_web.call(http, f"MyItem{query}")).status == 12  # a method by that name there is not
+    async with lab.channel() as call:
+        assert (await failure(call(f"MyItem{query}"))).code().name == "UNIMPLEMENTED"
 
 
 async def test_what_a_client_says_of_itself_is_taken_off(lab: Lab, http: httpx.AsyncClient) -> None:
@@ -151,6 +157,8 @@ async def test_what_a_client_says_of_itself_is_taken_off(lab: Lab, http: httpx.A
         await call("GetItem", metadata=forged)
         assert not [name for name in lab.backend.metadata if name.startswith("x-protomesh-")]
     await http.get("/v1/items/1", headers=dict(forged))
+    assert not [name for name in lab.backend.metadata if name.startswith("x-protomesh-")]
+    await grpc_web.call(http, "GetItem", headers=dict(forged))
     assert not [name for name in lab.backend.metadata if name.startswith("x-protomesh-")]
 
 
