@@ -373,7 +373,11 @@ class Daemon:
             _log.info("reloaded")
             await self._controller.wait_acknowledged()
             await self._follow_keys(topology)
-            return await self.agent.apply(topology.services)
+            try:
+                return await self.agent.apply(topology.services)
+            finally:
+                if topology.mtls:
+                    await asyncio.to_thread(self._identities.forget)
 
     def _let_go(self) -> None:
         _log.warning("the process that the mesh ran for has ended")

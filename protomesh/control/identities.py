@@ -64,6 +64,7 @@ class Identities:
         self._workers = Issuer("protomesh workers", lifetimes.authority)
         self._topology: Topology | None = None
         self._owners: dict[str, tuple[int, int]] = {}  # user and group, by service; ours if it is not here
+        self._written: set[str] = set()  # the services that have a file
         self._proxy: Pair | None = None
         self._renewing = threading.Lock()  # a reload may come while what is due is renewed, each in a thread
 
@@ -100,9 +101,19 @@ class Identities:
                 # The name is for gRPC's clients, which know no SPIFFE: the mesh's own, when it asks for health.
                 pair = self._workers.issue(topology.identity_of(name), [name], now, lifetime)
                 file = Path(self._layout.identity_file(name))
+                self._written.add(name)
                 write_atomically(file, pair.key + pair.chain, private=True, owner=self._owners.get(name))
         self._proxy = self._proxies.issue(topology.proxy_identity, [ENVOY, "localhost"], now, lifetime)
         return inside_secrets(self._proxy.chain, self._proxy.key, self._workers.authorities)
+
+    def forget(self) -> None:
+        """Removes the files of services that are there no more, once their workers have ended."""
+        with self._renewing:
+            assert self._topology is not None, "issued before"
+            started = {name for name, service in self._topology.services.items() if service.supervised}
+            for name in self._written - started:
+                Path(self._layout.identity_file(name)).unlink(missing_ok=True)
+                self._written.remove(name)
 
     def secured(self, service: str) -> Secured:
         """How the mesh itself comes to a worker of that service."""

@@ -89,7 +89,7 @@ class Layout:
     @property
     def authorities_file(self) -> str:
         """The CA certificates that workers trust, where the mesh has mutual TLS."""
-        return str(self.run / "proxies.pem")
+        return str(self.run / "proxies.ca.pem")  # a service may be called proxies
 
     def identity_file(self, service: str) -> str:
         """The key and the certificate of a service's workers, one file. Mode 0600, and the service's user owns it."""

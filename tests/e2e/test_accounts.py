@@ -254,6 +254,7 @@ async def test_what_people_do_leaves_everybody_who_he_is(up: Mesh) -> None:
     assert "mesh.yaml:22:39: NEEDS_RESTART the user of idle has changed" in details
     file.write_text(before)
     await reload(up)
+    assert not Path(where.identity_file("idle")).exists()
 
     os.kill(up.status()["proxy"]["pid"], signal.SIGKILL)
     eventually(lambda: up.protomesh("call", "Ask", '{"text": "x"}').returncode == 0, "another Envoy serves")

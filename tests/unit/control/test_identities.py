@@ -50,8 +50,22 @@ def test_every_service_that_the_mesh_starts_has_its_own(layout: Layout) -> None:
         identity = IdentityFiles(file, Path(layout.authorities_file)).read()
         assert uris(identity.chain.decode()) == [f"spiffe://shop/service/{name}"]
     assert not Path(layout.identity_file("far")).exists()
+    assert Path(layout.authorities_file).name not in {f"{name}.pem" for name in ("proxies", "catalog")}
     shown = secrets["inside-proxy"]["tls_certificate"]["certificate_chain"]["inline_string"]
     assert uris(shown) == ["spiffe://shop/proxy"]
+
+
+def test_a_service_that_is_gone_has_none(layout: Layout) -> None:
+    """Its key is removed when it is forgotten, which is after its workers have ended; the others' stay."""
+    identities = Identities(layout)
+    identities.issue(topology("catalog", "orders", "stock"))
+    now = topology("catalog")
+    far = replace(now.services["far"], name="stock")
+    identities.issue(replace(now, services={**now.services, "stock": far}))
+    assert Path(layout.identity_file("orders")).exists()
+    identities.forget()
+    found = {name: Path(layout.identity_file(name)).exists() for name in ("catalog", "orders", "stock")}
+    assert found == {"catalog": True, "orders": False, "stock": False}
 
 
 async def test_it_is_renewed_in_time_and_a_failure_is_not_the_end(
