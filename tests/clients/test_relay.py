@@ -202,7 +202,8 @@ async def test_a_restart_fails_no_call_and_ends_streams(relay: Relay, client: ht
         first = await asyncio.to_thread(stream.stdout.readline)
         callers = [asyncio.create_task(call_on(hold)) for hold in (0, 0, 20, 1500)]
         for _ in range(2):
-            await asyncio.to_thread(relay.mesh.protomesh, "restart", "relay", check=True)
+            async with asyncio.timeout(9):  # after 10 seconds the process would be killed
+                await asyncio.to_thread(relay.mesh.protomesh, "restart", "relay", check=True)
         done.set()
         await asyncio.gather(*callers)
         _, errors = await asyncio.to_thread(stream.communicate, timeout=20)

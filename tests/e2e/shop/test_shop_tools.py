@@ -96,6 +96,7 @@ def test_buf_curl_lists_and_calls(shop: Mesh, customer: Metadata, protocol: str)
     assert json.loads(message)["stock"]["productId"] == "matcha"
 
 
+@pytest.mark.timeout(600)  # the first one in a checkout builds it
 def test_grpc_health_probe_tells_who_serves(shop: Mesh, health_probe: Path) -> None:
     """As in a container's liveness check: at the edge, at a unix socket, of what is not there, and of nobody."""
 
@@ -111,6 +112,7 @@ def test_grpc_health_probe_tells_who_serves(shop: Mesh, health_probe: Path) -> N
     assert probe(f"127.0.0.1:{free_port()}").returncode == 2  # nobody is connected to
 
 
+@pytest.mark.timeout(600)  # the first one in a checkout installs what makes it
 def test_a_client_that_is_made_of_the_openapi_document_orders(shop: Mesh, openapi_client: Path, tmp_path: Path) -> None:
     """openapi-python-client takes all of /docs/openapi.json, and a customer gets what they want with it."""
     (tmp_path / "options.yml").write_text("post_hooks: []\n")  # it would call a formatter
