@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-__all__ = ["CertificateUnusable", "Pair", "check_authorities", "check_pair"]
+__all__ = ["CertificateUnusable", "Pair", "check_authorities", "check_pair", "check_trusted"]
 
 
 class CertificateUnusable(ValueError):  # noqa: N818 - it names the certificate's state
@@ -69,6 +69,17 @@ def check_authorities(file: Path) -> str:
         if constraints is None or not constraints.ca:
             name = found.subject.rfc4514_string()
             raise CertificateUnusable(f"{file}: {name} is no CA: name the certificate that signs the clients'")
+    return check_trusted(file)
+
+
+def check_trusted(file: Path) -> str:
+    """Reads certificates to be trusted: of CAs, or of servers that have signed their own.
+
+    Raises:
+        CertificateUnusable: the file can't be read, or holds none.
+    """
+    content = _read(file)
+    _certificates(file, content)
     try:
         ssl.create_default_context(cadata=content)
     except ssl.SSLError as error:

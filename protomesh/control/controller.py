@@ -26,6 +26,7 @@ from protomesh.targets.envoy import (
     load_assignment,
     load_overrides,
     needed,
+    needed_upstream,
     render,
 )
 from protomesh.xds import PUSH_ORDER, Cache, Refused, Rejection, Resource, Server, Snapshot
@@ -260,7 +261,8 @@ class Controller:
         # Nothing is awaited from here on: whoever looks sees all of the change or nothing.
         located = [self._located(name) for name, service in topology.services.items() if service.supervised]
         inside = INSIDE_SECRETS if topology.mtls else ()
-        named = [*inside, *(secret for gateway in topology.gateways for secret in needed(gateway))]
+        edges = (secret for gateway in topology.gateways for secret in needed(gateway))
+        named = [*inside, *needed_upstream(topology.services.values()), *edges]
         secrets = [self._secret(name) for _, name in named]
         node = self._node or topology.name  # a running Envoy keeps the name it started with
         self._cache.publish(node, Snapshot((*resources, *located, *secrets)))

@@ -31,6 +31,7 @@ from protomesh.control.lock import exclusive
 from protomesh.control.ports import check_ports
 from protomesh.control.reach import accepts, unreached, wait_reached
 from protomesh.control.run_status import Phase, RunStatus, configuration_message
+from protomesh.control.server_authorities import ServerAuthorities
 from protomesh.control.service_api import ServiceApi
 from protomesh.control.tether import follow
 from protomesh.control.unix_server import unix_server
@@ -82,6 +83,7 @@ class Daemon:
         self._state = StateFile(self._layout)
         self._following_keys: list[asyncio.Task[None]] = []
         self._certificates = GatewayCertificates(self._root, self._layout)
+        self._servers = ServerAuthorities(self._root)
         self._files = FollowedFiles(self._root)
         self._identities = Identities(self._layout, lifetimes=lifetimes)
         self._egresses = EgressSockets(self._layout)
@@ -164,6 +166,7 @@ class Daemon:
         await asyncio.to_thread(check_ports, topology.gateways)
 
         secrets = await asyncio.to_thread(self._certificates.load, topology.gateways)
+        secrets = {**secrets, **await asyncio.to_thread(self._servers.load, topology.services.values())}
         self._controller = Controller(binary, schemas, self._layout)
         await self._controller.set_secrets(secrets)
         await self._identify(topology)
@@ -193,8 +196,9 @@ class Daemon:
         await self._wait_reachable()
         await self._follow_keys(topology)
         stack.callback(self._let_keys_be)
-        following = asyncio.create_task(self._certificates.follow(self._controller.set_secrets), name="certificates")
-        stack.callback(following.cancel)
+        for files in (self._certificates, self._servers):
+            following = asyncio.create_task(files.follow(self._controller.set_secrets), name="certificates")
+            stack.callback(following.cancel)
         showing = asyncio.create_task(self._files.follow(self._controller.read_files), name="files")
         stack.callback(showing.cancel)
         renewing = asyncio.create_task(self._identities.follow(self._controller.set_secrets), name="identities")
@@ -364,6 +368,7 @@ class Daemon:
             new = tuple(gateway for gateway in topology.gateways if gateway.listen not in listening)
             await asyncio.to_thread(check_ports, new)
             await self._controller.set_secrets(await asyncio.to_thread(self._certificates.load, topology.gateways))
+            await self._controller.set_secrets(await asyncio.to_thread(self._servers.load, topology.services.values()))
             await self._identify(topology)
             await self._show(topology)
             for api in self._apis:

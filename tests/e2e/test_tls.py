@@ -10,7 +10,8 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from protomesh.testing.mesh import started
-from tests.e2e.mesh import Mesh
+from tests.e2e.mesh import Mesh, eventually
+from tests.pki import Pki
 
 PLAIN = '  - listen: "127.0.0.1:${PORT:-8080}"\n'
 
@@ -26,7 +27,13 @@ def set_tls(mesh: Mesh, tls: str) -> None:
 def test_a_development_certificate_needs_nothing_but_trust(mesh: Mesh) -> None:
     """`up` says whom to trust; who does calls at localhost, over another start too, and nobody calls without TLS."""
     set_tls(mesh, "dev")
-    for _ in range(2):
+    far = Pki(mesh.root / "certs", "first").file
+    file = mesh.root / "mesh.yaml"
+    file.write_text(
+        file.read_text() + '  far: {address: "127.0.0.1:1", tls: {ca: certs/first-ca.pem, name: far.test}}\n'
+    )
+    log = mesh.root / ".protomesh/logs/mesh.log"
+    for round_ in range(2):
         printed = mesh.protomesh("up", check=True).stdout
         assert "CA        .protomesh/tls/ca.pem" in printed
         assert f"curl --cacert .protomesh/tls/ca.pem https://127.0.0.1:{mesh.port}/v1/" in printed
@@ -34,6 +41,9 @@ def test_a_development_certificate_needs_nothing_but_trust(mesh: Mesh) -> None:
         for host in ("localhost", "127.0.0.1"):
             assert httpx.get(f"https://{host}:{mesh.port}/healthz", verify=context).status_code == 200
         assert mesh.call("echo.v1.ClockService/GetZone")["zone"] == "UTC"
+        if round_ == 1:  # and the CA of a server elsewhere is followed
+            far.write_bytes(Pki(mesh.root / "certs", "second").file.read_bytes())
+            eventually(lambda: "a server is known by other CAs" in log.read_text(), "the new CA is taken")
         mesh.protomesh("down", check=True)
 
 

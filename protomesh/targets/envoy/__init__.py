@@ -16,6 +16,7 @@ from protomesh.targets.envoy.page import Page, Pages
 from protomesh.targets.envoy.render import render
 from protomesh.targets.envoy.review import readable, review
 from protomesh.targets.envoy.tls import authorities, certificate, needed
+from protomesh.targets.envoy.upstream_tls import needed_upstream, server_authorities
 from protomesh.targets.envoy.yaml import dump, read_overlay
 
 __all__ = [
@@ -41,9 +42,11 @@ __all__ = [
     "load_assignment",
     "load_overrides",
     "needed",
+    "needed_upstream",
     "read_overlay",
     "readable",
     "render",
     "review",
+    "server_authorities",
     "static_bootstrap",
 ]

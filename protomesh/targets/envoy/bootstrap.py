@@ -128,10 +128,10 @@ def _admin(layout: Layout) -> Body:
 
 
 def _static_cluster(body: Body, endpoints: Sequence[Endpoint]) -> Body:
-    if body.get("type") != "EDS":
-        return body
     asked_for = {"eds_cluster_config", "transport_socket"}  # what is secret is in no file
     rest = {key: value for key, value in body.items() if key not in asked_for}
+    if body.get("type") != "EDS":
+        return rest
     return rest | {"type": "STATIC", "load_assignment": load_assignment(body["name"], endpoints)}
 
 

@@ -13,7 +13,7 @@ from protomesh.targets.envoy.inside_tls import SECRETS, to_worker
 from protomesh.targets.envoy.names import Body
 from protomesh.targets.envoy.operator import operator
 from protomesh.targets.envoy.page import Pages
-from protomesh.targets.envoy.upstream_tls import upstream
+from protomesh.targets.envoy.upstream_tls import needed_upstream, upstream
 
 __all__ = ["render"]
 
@@ -34,7 +34,7 @@ def render(
 
 def _resources(topology: Topology, layout: Layout, suspended: frozenset[str], pages: Pages) -> Iterator[Rendered]:
     for service in topology.services.values():
-        secured, secrets = _secured(topology, layout, service)
+        secured, secrets = _secured(topology, service)
         yield service_cluster(service, suspended=service.name in suspended, secured=secured, secrets=secrets)
     yield from extensions(topology)
     yield from edge(topology, layout, suspended, pages)
@@ -42,11 +42,13 @@ def _resources(topology: Topology, layout: Layout, suspended: frozenset[str], pa
     yield from egresses(topology, layout, suspended)
 
 
-def _secured(topology: Topology, layout: Layout, service: Service) -> tuple[Body | None, tuple[tuple[str, str], ...]]:
+def _secured(topology: Topology, service: Service) -> tuple[Body | None, tuple[tuple[str, str], ...]]:
     """The transport socket to a service, and the secrets without which there is none."""
     if isinstance(service.runs, External):
         tls = service.runs.tls
-        return (upstream(tls, layout.project, http1=service.runs.http1) if tls else None), ()
+        if tls is None:
+            return None, ()
+        return upstream(service.name, tls, http1=service.runs.http1), needed_upstream([service])
     if topology.mtls:
         return to_worker(topology.identity_of(service.name)), SECRETS
     return None, ()
