@@ -23,19 +23,16 @@ from protomesh.control.channel import unix_channel
 from protomesh.control.controller import Controller
 from protomesh.control.egress_sockets import EgressSockets
 from protomesh.control.envoy_keeper import EnvoyKeeper
-from protomesh.control.followed_files import FollowedFiles
-from protomesh.control.gateway_certificates import GatewayCertificates
-from protomesh.control.identities import Identities, Lifetimes
-from protomesh.control.key_source import FollowedKeys
+from protomesh.control.feeds import Feeds
+from protomesh.control.identities import Lifetimes
 from protomesh.control.lock import exclusive
 from protomesh.control.ports import check_ports
 from protomesh.control.reach import accepts, unreached, wait_reached
+from protomesh.control.reloadable import check_reloadable
 from protomesh.control.run_status import Phase, RunStatus, configuration_message
-from protomesh.control.server_authorities import ServerAuthorities
 from protomesh.control.service_api import ServiceApi
 from protomesh.control.tether import follow
 from protomesh.control.unix_server import unix_server
-from protomesh.diagnostics import Problems
 from protomesh.model import Endpoint, Layout, Topology
 from protomesh.proxy import EnvoyFailed, Schemas, Statistics, find
 from protomesh.runtime.launch import environment
@@ -81,11 +78,7 @@ class Daemon:
         self._tether = tether
         self._layout: Layout = layout_for(root)
         self._state = StateFile(self._layout)
-        self._following_keys: list[asyncio.Task[None]] = []
-        self._certificates = GatewayCertificates(self._root, self._layout)
-        self._servers = ServerAuthorities(self._root)
-        self._files = FollowedFiles(self._root)
-        self._identities = Identities(self._layout, lifetimes=lifetimes)
+        self._feeds = Feeds(self._root, self._layout, lifetimes)
         self._egresses = EgressSockets(self._layout)
         self._topology: Topology | None = None
         self._controller: Controller | None = None
@@ -165,14 +158,10 @@ class Daemon:
         schemas = await asyncio.to_thread(Schemas.load, binary, Path(self._layout.state) / "cache")
         await asyncio.to_thread(check_ports, topology.gateways)
 
-        secrets = await asyncio.to_thread(self._certificates.load, topology.gateways)
-        secrets = {**secrets, **await asyncio.to_thread(self._servers.load, topology.services.values())}
         self._controller = Controller(binary, schemas, self._layout)
-        await self._controller.set_secrets(secrets)
-        await self._identify(topology)
         await self._controller.start()
         stack.push_async_callback(self._controller.stop)
-        await self._show(topology)
+        await self._feeds.apply(topology, self._controller)
         self._apis = [EdgeApi(self._layout), OperatorApi(self._layout)]
         for api in self._apis:
             await api.start(topology)
@@ -194,42 +183,8 @@ class Daemon:
             await asyncio.gather(starting, return_exceptions=True)
             raise
         await self._wait_reachable()
-        await self._follow_keys(topology)
-        stack.callback(self._let_keys_be)
-        for files in (self._certificates, self._servers):
-            following = asyncio.create_task(files.follow(self._controller.set_secrets), name="certificates")
-            stack.callback(following.cancel)
-        showing = asyncio.create_task(self._files.follow(self._controller.read_files), name="files")
-        stack.callback(showing.cancel)
-        renewing = asyncio.create_task(self._identities.follow(self._controller.set_secrets), name="identities")
-        stack.callback(renewing.cancel)
-
-    async def _show(self, topology: Topology) -> None:
-        assert self._controller is not None, "made before"
-        await asyncio.to_thread(self._files.look, topology.gateways)
-        await self._controller.apply(topology)
-
-    async def _identify(self, topology: Topology) -> None:
-        """Gives Envoy and every service what they prove themselves with, where they have to."""
-        assert self._controller is not None, "made before"
-        if topology.mtls:
-            await self._controller.set_secrets(await asyncio.to_thread(self._identities.issue, topology))
-
-    async def _follow_keys(self, topology: Topology) -> None:
-        """Has the keys of each issuer that is no service of the mesh, and looks for new ones from now on."""
-        self._let_keys_be()
-        assert self._controller is not None, "started before"
-        followed = [
-            FollowedKeys(self._root, provider.keys, partial(self._controller.set_key_set, provider.issuer))
-            for provider in topology.auth
-            if provider.keys.service is None
-        ]
-        await asyncio.gather(*(keys.look() for keys in followed))
-        self._following_keys = [asyncio.create_task(keys.follow(), name="keys") for keys in followed]
-
-    def _let_keys_be(self) -> None:
-        for following in self._following_keys:
-            following.cancel()
+        stack.callback(self._feeds.stop)
+        await self._feeds.follow(topology, self._controller)
 
     async def _serve_services(self, stack: AsyncExitStack) -> None:
         assert self._controller is not None, "started just before"
@@ -246,7 +201,7 @@ class Daemon:
             admin=AdminServiceStub(channel),
             environment=environment,
             state=self._state,
-            secured=self._identities.secured if topology.mtls else None,
+            secured=self._feeds.identities.secured if topology.mtls else None,
         )
         stack.push_async_callback(self._stop_agent, self.agent)
         for changes in (self._relay(self.agent), self._relay_answers()):
@@ -361,28 +316,25 @@ class Daemon:
         async with self._reloading:
             compilation = await asyncio.to_thread(compile_project, self._root, environment=self._environment)
             topology = compilation.topology
-            _check_reloadable(self._topology, topology)
+            check_reloadable(self._topology, topology)
             check_accounts(topology.services.values())
             check_socket_paths(self._layout, topology.services)
             listening = {gateway.listen for gateway in self._topology.gateways}
             new = tuple(gateway for gateway in topology.gateways if gateway.listen not in listening)
             await asyncio.to_thread(check_ports, new)
-            await self._controller.set_secrets(await asyncio.to_thread(self._certificates.load, topology.gateways))
-            await self._controller.set_secrets(await asyncio.to_thread(self._servers.load, topology.services.values()))
-            await self._identify(topology)
-            await self._show(topology)
+            await self._feeds.apply(topology, self._controller)
             for api in self._apis:
                 await api.update(topology)
             self._topology = topology
             self._egresses.own(topology)
             _log.info("reloaded")
             await self._controller.wait_acknowledged()
-            await self._follow_keys(topology)
+            await self._feeds.follow_keys(topology, self._controller)
             try:
                 return await self.agent.apply(topology.services)
             finally:
                 if topology.mtls:
-                    await asyncio.to_thread(self._identities.forget)
+                    await asyncio.to_thread(self._feeds.identities.forget)
 
     def _let_go(self) -> None:
         _log.warning("the process that the mesh ran for has ended")
@@ -391,30 +343,3 @@ class Daemon:
     def shut_down(self) -> None:
         """Begins to stop."""
         self._stopping.set()
-
-
-def _check_reloadable(running: Topology, new: Topology) -> None:
-    """Raises InvalidProject if what runs would be neither the old nor the new for a while.
-
-    Envoy and workers would not understand each other while one of them has changed. And data has one owner, who is
-    another one for the worker that serves and the one that is to take its place.
-    """
-    problems = Problems()
-    for name in running.services.keys() & new.services.keys():
-        old, service = running.services[name], new.services[name]
-        former, account = (each.account and each.account.name for each in (old, service))
-        if old.supervised and service.supervised and former != account:
-            problems.error(
-                service.account.origin if service.account else service.origin,
-                "NEEDS_RESTART",
-                f"the user of {name} has changed, and its data can't belong to both",
-                "Run `protomesh down`, then up.",
-            )
-    if running.mtls != new.mtls:
-        problems.error(
-            new.origin,
-            "NEEDS_RESTART",
-            "mtls has changed, and what runs can't follow",
-            "Run `protomesh down`, then up.",
-        )
-    problems.raise_if_any()
