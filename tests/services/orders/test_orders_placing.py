@@ -307,7 +307,7 @@ class TestPlaceOrder:
             return warehouse.reserve(request)
 
         warehouse.fake.on(warehouse.fake.stub.Reserve).returns(slow)
-        call = orders.PlaceOrder(order(("matcha", 2)), timeout=0.5 if how == "deadline" else None)
+        call = orders.PlaceOrder(order(("matcha", 2)), timeout=1.5 if how == "deadline" else None)
         async with asyncio.timeout(SOON):
             await arrived.wait()
             if how == "hangs up":

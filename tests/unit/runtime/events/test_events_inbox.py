@@ -189,7 +189,7 @@ async def test_an_event_that_takes_too_long_is_late_and_not_wrong(subscriber: Da
             await asyncio.Event().wait()
 
     shelf.besides = besides
-    inbox = Inbox(subscriber, Consumers([shelf]), patience=timedelta(milliseconds=50))
+    inbox = Inbox(subscriber, Consumers([shelf]), patience=timedelta(milliseconds=200))
     results = await inbox.apply([event("a", 1), event("b", 2), event("c", 3)], None)
     assert outcomes(results) == [APPLIED, FAILED, APPLIED]
     assert results[1].code == code_pb2.DEADLINE_EXCEEDED
@@ -204,7 +204,7 @@ async def test_an_event_that_alone_is_late_counts(subscriber: Database, shelf: A
             await asyncio.Event().wait()
 
     shelf.besides = besides
-    inbox = Inbox(subscriber, Consumers([shelf]), patience=timedelta(milliseconds=50))
+    inbox = Inbox(subscriber, Consumers([shelf]), patience=timedelta(milliseconds=200))
     late = event("b", 2)
     codes: list[int] = []
     for others in ([], [], [event("a", 1)], [], [event("a", 3), event("c", 4)]):
@@ -214,7 +214,7 @@ async def test_an_event_that_alone_is_late_counts(subscriber: Database, shelf: A
     late_one, counts = code_pb2.DEADLINE_EXCEEDED, code_pb2.ABORTED
     assert codes == [late_one, late_one, late_one, counts, late_one]
     (result,) = await inbox.apply([late], None)
-    assert result.message == "the consumer of probe.v1.Baked took longer than 0.05 s; others of its kind do not"
+    assert result.message == "the consumer of probe.v1.Baked took longer than 0.2 s; others of its kind do not"
 
 
 async def test_a_statement_that_is_late_fails_by_itself(subscriber: Database, shelf: Any) -> None:
@@ -228,6 +228,8 @@ async def test_a_statement_that_is_late_fails_by_itself(subscriber: Database, sh
     shelf.besides = besides
     inbox = Inbox(subscriber, Consumers([shelf]), patience=timedelta(milliseconds=200))
     results = await inbox.apply([event("a", 1), event("b", 2), event("c", 3)], None)
+    if len(results) == 2:  # a busy machine is so long at it that the batch has no time left: then the last comes again
+        results += await inbox.apply([event("c", 3)], None)
     assert outcomes(results) == [APPLIED, FAILED, APPLIED]
     assert await loaves(subscriber) == [("a", 1), ("c", 3)]
 
