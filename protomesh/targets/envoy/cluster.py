@@ -69,9 +69,17 @@ def api_cluster(name: str, socket: str) -> Rendered:
     return Rendered(type_url=CLUSTER, name=name, body=body)
 
 
+# Calls of all callers share a connection to a worker, and an answer that its caller does not take keeps what it has of
+# the connection's window. By default that is 24 MiB, and 16 of a stream: two such streams, and nobody else is answered.
+# What streams hold together is for the overload manager to bound.
+_WINDOWS: Body = {"initial_stream_window_size": 256 * 1024, "initial_connection_window_size": 2**31 - 1}
+
+
 def http2(*, keepalive: bool = False) -> Body:
     """The protocol options of a cluster that speaks gRPC."""
-    options: Body = {"connection_keepalive": {"interval": "30s", "timeout": "5s"}} if keepalive else {}
+    options: Body = dict(_WINDOWS)
+    if keepalive:
+        options["connection_keepalive"] = {"interval": "30s", "timeout": "5s"}
     return {_OPTIONS: typed(_OPTIONS, explicit_http_config={"http2_protocol_options": options})}
 
 

@@ -106,6 +106,27 @@ async def test_an_answer_that_nobody_takes_is_not_kept() -> None:
     assert good.grown < 400 * MIB
 
 
+async def test_a_stream_of_which_nobody_takes_anything_holds_up_no_other() -> None:
+    """100 of one client, all to one worker, each with more to tell than a window holds; others get all of theirs."""
+    async with running_lab() as lab, good_client(lab), hostile(lab.address, window=0) as client:
+
+        async def tell(request: Any, _context: Any) -> AsyncGenerator[Any]:
+            for _ in range(10 if request.id else 100_000):
+                yield Item(note="x" * 65536)
+
+        with lab.backend.on("WatchItems", tell):  # type: ignore[arg-type] # a stream is answered by a generator
+            for _ in range(100):
+                client.call("WatchItems")
+            await client.send()
+            paused = "cluster.lab.upstream_flow_control_paused_reading_total"
+            async with asyncio.timeout(20):
+                while (await lab.envoy.statistics.counters(rf"^{paused}$"))[paused] < 100:
+                    await asyncio.sleep(0.01)
+            async with lab.channel() as call:
+                for _ in range(3):
+                    assert len([item async for item in call("WatchItems", timeout=10, id="7")]) == 10
+
+
 async def test_a_body_that_stops_halfway_is_not_waited_for() -> None:
     """By REST, where the message has to be whole before a service hears of it."""
     async with running_lab() as lab, good_client(lab):
