@@ -138,7 +138,7 @@ async def test_a_worker_killed_while_it_cancels(shop: WholeShop, at: Point, stat
     ordered = 0
     for kills in rounds():
         async with shop.worker() as (_, orders):
-            placed = await asyncio.gather(*(orders.PlaceOrder(request) for request in requests(kills, GOOD)))
+            placed = [await orders.PlaceOrder(request) for request in requests(kills, GOOD)]
         ordered += kills
         cancels = [
             CancelOrderRequest(request_id=str(uuid.uuid4()), order_id=answer.order.order_id) for answer in placed
