@@ -200,6 +200,26 @@ async def test_a_streams_handler_is_cleaned_up_when_its_caller_leaves(servers: A
     await asyncio.wait_for(ended.wait(), 5)
 
 
+async def test_what_a_handler_does_not_read_is_not_kept_for_it(servers: Any) -> None:
+    """A stream's sender is held up instead: a worker's memory does not grow with what strangers would like to send."""
+
+    async def chat(_requests: Any, _context: Context) -> Any:
+        await asyncio.Event().wait()
+        yield ChatResponse()
+
+    call = (await servers.leaf(Chat=chat)).Chat()
+    request, sent, held_up = ChatRequest(text="x" * 16_000), 0, False
+    while not held_up and sent < 16 * 1024 * 1024:
+        writing = asyncio.create_task(call.write(request))
+        done, _ = await asyncio.wait([writing], timeout=1)
+        held_up = not done
+        sent += len(done) * request.ByteSize()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert 64 * 1024 < sent < 1024 * 1024
+
+
 async def test_a_handler_runs_at_most_once_for_a_call(servers: Any) -> None:
     """Neither channel nor server repeats a call that failed, whatever its code says about repeats."""
     runs: list[int] = []
