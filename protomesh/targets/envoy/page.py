@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from protomesh.targets.envoy.names import Body
+from protomesh.targets.envoy.route import refusal
 from protomesh.targets.envoy.routes import either, header
 
 __all__ = ["Page", "Pages", "largest_page", "page_outcome"]
 
-_OK = 200
+_OK, _METHOD_NOT_ALLOWED = 200, 405
+_READS: Body = {"google_re2": {}, "regex": "GET|HEAD"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +30,20 @@ Pages = Mapping[str, Mapping[str, Page]]
 
 
 def page_outcome(path: str, page: Page) -> Body:
-    """The route that answers a page, whatever is sent there, or a matcher that finds the one for who takes gzip."""
+    """A matcher that finds the route by which a page is answered: to who reads, and compressed to who takes gzip."""
     headers = {"cache-control": "no-cache", "x-content-type-options": "nosniff", **page.headers}
     if page.gzip is None:
-        return _route(path, page.content_type, page.content, headers)
+        return _read_only(_route(path, page.content_type, page.content, headers))
     headers["vary"] = "accept-encoding"
     plain = _route(path, page.content_type, page.content, headers)
     small = _route(path, page.content_type, page.gzip, headers | {"content-encoding": "gzip"})
-    return either([(header("accept-encoding", contains="gzip"), small)], plain)
+    return _read_only(either([(header("accept-encoding", contains="gzip"), small)], plain))
+
+
+def _read_only(answer: Body) -> Body:
+    refused = refusal("not a method of a page", _METHOD_NOT_ALLOWED, "this is a page: GET it")
+    refused |= {"response_headers_to_add": [{"header": {"key": "allow", "value": "GET, HEAD"}}]}  # RFC 9110, 15.5.6
+    return either([({"not_matcher": header(":method", safe_regex=_READS)}, refused)], answer)
 
 
 def _route(path: str, content_type: str, content: bytes, headers: Mapping[str, str]) -> Body:

@@ -128,6 +128,12 @@ async def test_files_come_as_a_browser_needs_them(site: Site) -> None:
     picture = await site.http.get("/picture%20one.png")
     assert (picture.content, picture.headers["content-type"]) == (PICTURE, "image/png")
     assert (await site.http.get("/docs.txt")).text == "%LOCAL_REPLY_BODY%"
+
+    for path in ("/", "/?a=b", "/docs.txt"):
+        read = await site.http.head(path)
+        assert (read.status_code, read.content) == (200, b"")
+        refused = await site.http.post(path, json={})
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
     head = await site.http.head("/docs.txt")
     assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "18")
 
