@@ -248,6 +248,9 @@ async def test_a_connection_has_256_calls_at_a_time_and_no_more() -> None:
             for _ in range(400):
                 client.call("SlowItem")
             await client.send()
+            async with asyncio.timeout(20):
+                while lab.backend.calls["SlowItem"] < 256:
+                    await asyncio.sleep(0.01)
             assert not await client.closed(within=1)
             assert lab.backend.calls["SlowItem"] == 256
 
