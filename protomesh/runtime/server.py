@@ -29,7 +29,7 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_metadata_size", 96 * 1024),
     ("grpc.absolute_max_metadata_size", 128 * 1024),
     # What a stream may send before its handler reads. By default gRPC measures the line, finds a socket of the same
-    # machine as fast as any, and keeps up to 16 MiB of each stream in the worker. A message is never too large for it.
+    # machine as fast as any, and keeps 4 MiB of each stream in the worker. A message is never too large for it.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 256 * 1024),
 )
