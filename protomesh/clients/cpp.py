@@ -1,6 +1,6 @@
 """C++: the system's protoc and gRPC plugin, so that stubs and libraries are of one version; one CMake library."""
 
-from protomesh.clients.debian import plugin, protoc
+from protomesh.clients.debian import check_system, plugin, protoc
 from protomesh.clients.language import Job, Language
 from protomesh.clients.tools import Tools
 
@@ -20,14 +20,13 @@ class Cpp(Language):
     kept = ("build",)
 
     def check(self, tools: Tools) -> None:
-        protoc(tools)
-        plugin(tools, *_PLUGIN)
+        check_system(tools, _PLUGIN)
 
     def generate(self, job: Job) -> None:
         program = [protoc(job.tools)]
         job.protoc([f"--cpp_out={job.out}"], google=True, program=program)
         job.protoc(
-            [f"--plugin=protoc-gen-grpc={plugin(job.tools, *_PLUGIN)}", f"--grpc_out={job.out}"],
+            [f"--plugin=protoc-gen-grpc={plugin(job.tools, _PLUGIN)}", f"--grpc_out={job.out}"],
             google=False,
             program=program,
         )

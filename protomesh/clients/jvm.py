@@ -1,11 +1,11 @@
 """What clients in the languages of the Java virtual machine have in common: Java's stubs and a Maven project."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from protomesh.clients.debian import plugin, protoc
+from protomesh.clients.debian import check_system, run_protoc
 from protomesh.clients.language import Job
 from protomesh.clients.tools import Tools
 
@@ -16,8 +16,7 @@ _PLUGIN = ("grpc_java_plugin", "protobuf-compiler-grpc-java-plugin")
 
 def check_jvm(tools: Tools) -> None:
     """Looks for protoc and the plugin for Java, as `Language.check` does."""
-    protoc(tools)
-    plugin(tools, *_PLUGIN)
+    check_system(tools, _PLUGIN)
 
 
 def write_stubs(job: Job, *more: str | Path) -> None:
@@ -26,13 +25,7 @@ def write_stubs(job: Job, *more: str | Path) -> None:
     sources.mkdir(parents=True)
     descriptors = job.descriptors.with_name("java.binpb")
     descriptors.write_bytes(_prepared(job.contracts).SerializeToString(deterministic=True))
-    arguments: Sequence[str | Path] = [
-        f"--plugin=protoc-gen-grpc={plugin(job.tools, *_PLUGIN)}",
-        f"--java_out={sources}",
-        f"--grpc_out={sources}",
-        *more,
-    ]
-    job.protoc(arguments, google=False, program=[protoc(job.tools)], descriptors=descriptors)
+    run_protoc(job, "java", _PLUGIN, sources, *more, descriptors=descriptors)
 
 
 def package(job: Job) -> str:

@@ -2,7 +2,7 @@
 
 import json
 
-from protomesh.clients.debian import plugin, protoc
+from protomesh.clients.debian import check_system, run_protoc
 from protomesh.clients.language import Job, Language
 from protomesh.clients.pins import PHP
 from protomesh.clients.tools import Tools
@@ -23,21 +23,12 @@ class Php(Language):
     kept = ("composer.lock", "vendor")
 
     def check(self, tools: Tools) -> None:
-        protoc(tools)
-        plugin(tools, *_PLUGIN)
+        check_system(tools, _PLUGIN)
 
     def generate(self, job: Job) -> None:
         sources = job.out / "src"
         sources.mkdir()
-        job.protoc(
-            [
-                f"--plugin=protoc-gen-grpc={plugin(job.tools, *_PLUGIN)}",
-                f"--php_out={sources}",
-                f"--grpc_out={sources}",
-            ],
-            google=False,
-            program=[protoc(job.tools)],
-        )
+        run_protoc(job, "php", _PLUGIN, sources)
         for name, rows in (
             ("Audience", ""),
             ("DeclaredErrors", ""),

@@ -1,6 +1,6 @@
 """Ruby: protoc and gRPC's plugin, one gem."""
 
-from protomesh.clients.debian import plugin, protoc
+from protomesh.clients.debian import check_system, run_protoc
 from protomesh.clients.language import Job, Language
 from protomesh.clients.tools import Tools
 
@@ -19,21 +19,12 @@ class Ruby(Language):
     tested = True
 
     def check(self, tools: Tools) -> None:
-        protoc(tools)
-        plugin(tools, *_PLUGIN)
+        check_system(tools, _PLUGIN)
 
     def generate(self, job: Job) -> None:
         lib = job.out / "lib"
         lib.mkdir()
-        job.protoc(
-            [
-                f"--plugin=protoc-gen-grpc={plugin(job.tools, *_PLUGIN)}",
-                f"--ruby_out={lib}",
-                f"--grpc_out={lib}",
-            ],
-            google=False,
-            program=[protoc(job.tools)],
-        )
+        run_protoc(job, "ruby", _PLUGIN, lib)
         identifier = job.mesh.replace("-", "_")
         stubs = [path.relative_to(lib).with_suffix("") for path in sorted(lib.rglob("*_pb.rb"))]
         job.write_template("ruby/client.gemspec", f"{job.mesh}-client.gemspec")
