@@ -188,16 +188,8 @@ async def _session(watched: Watched, edge: httpx.AsyncClient) -> None:
     """Somebody registers and logs in by each protocol; what they get, and what they have used, is secret from then."""
     who = {"email": "canary@example.com", "password": watched.secret("password of a user")}
     assert (await edge.post("/v1/users:register", json=who)).status_code == 200
-    login = ways.Call(
-        method="shop.identity.v1.IdentityService/Login",
-        request=LoginRequest(**who),
-        response=LoginResponse,
-        verb="POST",
-        url="/v1/users:login",
-        body=who,
-    )
     for name, way in WAYS.items():
-        tokens = (await ways.unary(way, watched.mesh, login)).tokens
+        tokens = (await ways.unary(way, watched.mesh, _login(who))).tokens
         watched.canaries[f"access token by {name}"] = tokens.access_token.encode()
         watched.canaries[f"refresh token by {name}"] = tokens.refresh_token.encode()
         metadata = (("authorization", f"Bearer {tokens.access_token}"),)
@@ -223,15 +215,7 @@ async def _refused(watched: Watched, name: str, way: ways.Way) -> None:
     ):
         assert (await ways.failure(way, watched.mesh, _get_me(metadata))).status.code == 16
     wrong = {"email": "canary@example.com", "password": watched.secret(f"wrong password, by {name}")}
-    login = ways.Call(
-        method="shop.identity.v1.IdentityService/Login",
-        request=LoginRequest(**wrong),
-        response=LoginResponse,
-        verb="POST",
-        url="/v1/users:login",
-        body=wrong,
-    )
-    refused = await ways.failure(way, watched.mesh, login)
+    refused = await ways.failure(way, watched.mesh, _login(wrong))
     assert refused.info.reason == reason_of(InvalidCredentials.__name__)
 
 
@@ -278,6 +262,17 @@ async def _failing_database(watched: Watched, edge: httpx.AsyncClient) -> None:
     assert (await edge.post("/v1/users:register", json=somebody)).status_code == 500
     assert b"refused" in watched.logs()
     assert b"somewhere_else" not in watched.logs()
+
+
+def _login(who: dict[str, str]) -> ways.Call:
+    return ways.Call(
+        method="shop.identity.v1.IdentityService/Login",
+        request=LoginRequest(**who),
+        response=LoginResponse,
+        verb="POST",
+        url="/v1/users:login",
+        body=who,
+    )
 
 
 def _get_me(*metadata: tuple[str, str]) -> ways.Call:
